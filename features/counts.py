@@ -1,0 +1,58 @@
+"""Abundance of taxa per sample, kept sparse, and its sums per genus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from features.taxa import genus_label
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Abundance of taxa, samples × taxa, sparse by rows: `data[indptr[i]:indptr[i+1]]` belongs to sample i.
+
+    Columns are sorted by lineage, so that sums run in one order whatever table they came from.
+    """
+
+    sample_ids: tuple[str, ...]
+    lineages: tuple[str, ...]
+    indptr: npt.NDArray[np.int64]
+    indices: npt.NDArray[np.int64]
+    data: Array
+    unit: str = "counts"
+
+    @classmethod
+    def of(
+        cls, sample_ids: tuple[str, ...], lineages: tuple[str, ...], triples: tuple[Any, Any, Any], unit: str
+    ) -> Counts:
+        """Build from (row, column, value) arrays; zeros are dropped, columns sorted by lineage."""
+        row, column, value = (np.asarray(part) for part in triples)
+        order = np.argsort(np.asarray(lineages, dtype=object), kind="stable")
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = np.arange(len(order))
+        keep = value != 0
+        row, column, value = row[keep], rank[column[keep].astype(np.int64)], value[keep].astype(float)
+        by_row = np.lexsort((column, row))
+        indptr = np.concatenate(
+            [[0], np.cumsum(np.bincount(row.astype(np.int64), minlength=len(sample_ids)))]
+        )
+        names = tuple(lineages[i] for i in order)
+        return cls(sample_ids, names, indptr.astype(np.int64), column[by_row], value[by_row], unit)
+
+    def genus_sums(self) -> tuple[tuple[str, ...], Array]:
+        """Return genus labels (`Family|Genus`, sorted) and the samples × genera sums, in the table's own unit."""
+        labels = [genus_label(lineage) for lineage in self.lineages]
+        names = sorted(set(labels))
+        position = {name: i for i, name in enumerate(names)}
+        group = np.array([position[label] for label in labels], dtype=np.int64)
+        row = np.repeat(np.arange(len(self.sample_ids)), np.diff(self.indptr))
+        cell = row * len(names) + group[self.indices]
+        # bincount adds in storage order, hence the same bits for a row alone and in a table.
+        sums = np.bincount(cell, weights=self.data, minlength=len(self.sample_ids) * len(names))
+        return tuple(names), sums.reshape(len(self.sample_ids), len(names))

@@ -1,0 +1,75 @@
+"""The Design: what a model sees of a cohort, one row per outcome row, all of it measured at baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from features.counts import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Objects = npt.NDArray[np.object_]
+Columns = Mapping[str, Objects]
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """What a model sees: one row per outcome row (n rows), everything measured at baseline.
+
+    `genera` are the columns of `abundance` (n × t, in `unit`); `stool` says which rows have a sample; `covariates`
+    are raw values (float, text or None); `lag` is follow-up time minus baseline time, NaN where unknown.
+    """
+
+    subject: Objects
+    sample: Objects
+    baseline_time: Array
+    baseline: Array
+    arm: Objects
+    study: Objects
+    lag: Array
+    genera: tuple[str, ...]
+    abundance: Array
+    stool: npt.NDArray[np.bool_]
+    unit: str
+    covariates: Columns
+    follow_up: Array
+    label: Objects
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.subject)
+
+    @property
+    def change(self) -> Array:
+        """Return follow-up minus baseline, NaN where there is no follow-up."""
+        return self.follow_up - self.baseline
+
+    def take(self, rows: npt.NDArray[Any]) -> Design:
+        """Return the design of some rows, in the order given."""
+        per_row = {name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        covariates = {name: column[rows] for name, column in self.covariates.items()}
+        return replace(self, **per_row, covariates=covariates)
+
+    def with_arm(self, arm: str) -> Design:
+        """Return the same people as if all were given one arm."""
+        return replace(self, arm=np.full(len(self), arm, dtype=object))
+
+    def frame(self) -> pd.DataFrame:
+        """Return the plain data frame scikit-learn sees: `base:`, `arm:`, `study:`, `life:`, `stool:`, `taxon:` columns."""
+        import pandas as pd
+
+        head = {
+            "base:score": self.baseline,
+            "arm:arm": self.arm,
+            "study:study": self.study,
+            "stool:present": self.stool,
+        }
+        life = {f"life:{name}": column for name, column in self.covariates.items()}
+        taxa = pd.DataFrame(self.abundance, columns=[f"taxon:{name}" for name in self.genera])
+        return pd.concat([pd.DataFrame({**head, **life}), taxa], axis=1)

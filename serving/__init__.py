@@ -1,0 +1,1 @@
+"""HTTP: a sealed bundle behind one BentoML service. Never imports training."""
