@@ -19,7 +19,7 @@ DEBUG = "VAGUS_DEBUG"
 
 
 class Verb(NamedTuple):
-    """The room that does a verb (its door is `main(argv) -> int`, argv with the verb first), and its help line."""
+    """The room that does a verb (its door is `main(argv) -> int`, verb first), and its help line."""
 
     room: str
     help: str
