@@ -1,0 +1,1 @@
+"""Readers of what laboratories, trials and clinics hand over, each to a Cohort."""
