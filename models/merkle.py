@@ -2,8 +2,8 @@
 
 The tree over n entries splits at the largest power of two below n. A proof lists sibling hashes, innermost
 first. Inclusion of entry i and consistency of a prefix of m entries are the same proof, about the ranges
-[i, i+1) and [0, m); hence one builder and one verifier. Complete nodes are addressed (level, index): node (h, j)
-covers entries [j * 2**h, (j+1) * 2**h). References: RFC 6962 section 2.1; RFC 9162 section 2.1 (verification).
+[i, i+1) and [0, m); hence one builder and one verifier. Complete nodes are addressed (level, index): node
+(h, j) covers entries [j * 2**h, (j+1) * 2**h). References: RFC 6962 section 2.1; RFC 9162 section 2.1.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
     """Raise VerificationFailed unless the leaf hash stands at `index` in the tree of that size and root."""
     if len(leaf) != 32:
         raise VerificationFailed("Merkle proof: a leaf hash has 32 bytes")
-    verify_range(leaf, index, index + 1, size, proof, root)
+    verify_range(leaf, (index, index + 1), size, proof, root)
 
 
 def verify_consistency(
@@ -92,16 +92,17 @@ def verify_consistency(
     """
     if old_size == 0 and (size, root) != (0, EMPTY_ROOT):
         raise VerificationFailed("Merkle proof: consistency with an empty tree says nothing")
-    verify_range(old_root, 0, old_size, size, proof, root)
+    verify_range(old_root, (0, old_size), size, proof, root)
 
 
-def verify_range(part: bytes, start: int, end: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
-    """Raise VerificationFailed unless `part` is the hash of [start, end) in the tree of that root.
+def verify_range(part: bytes, span: tuple[int, int], size: int, proof: Sequence[bytes], root: bytes) -> None:
+    """Raise VerificationFailed unless `part` is the hash of the entries [start, end) of the tree of that root.
 
-    Only ranges that are subtrees are legal: start is a multiple of the smallest power of two that spans the range.
+    Only spans that are subtrees are legal: start is a multiple of the smallest power of two that holds them.
     """
-    span = 1 << max(end - start - 1, 0).bit_length()
-    if not (0 <= start <= end <= size < _MAX_SIZE) or start % span:
+    start, end = span
+    width = 1 << max(end - start - 1, 0).bit_length()
+    if not (0 <= start <= end <= size < _MAX_SIZE) or start % width:
         raise VerificationFailed("Merkle proof: the range is not a part of a tree of this size")
     if start == end:
         if proof or part != EMPTY_ROOT:
@@ -109,7 +110,7 @@ def verify_range(part: bytes, start: int, end: int, size: int, proof: Sequence[b
         return
     rest = list(proof)
     try:
-        rebuilt = _rebuild((start, end), size, part, rest)
+        rebuilt = _rebuild(span, size, part, rest)
     except IndexError:
         raise VerificationFailed("Merkle proof: too short") from None
     if rest or rebuilt != (part, root):

@@ -68,7 +68,7 @@ def test_every_inclusion_and_consistency_proof_up_to_33_entries():
             verify_inclusion(
                 leaf_hash(entries[index]), index, size, prove(index, index + 1, size, read), root
             )
-        for old in range(size + 1):
+        for old in range(1, size + 1):
             verify_consistency(range_hash(0, old, read), old, root, size, prove(0, old, size, read))
 
 
@@ -105,7 +105,7 @@ def judge(vector, kind):
     elif kind == "inclusion":
         verify_inclusion(part, vector["leafIdx"], vector["treeSize"], proof, root)
     elif "start" in vector:
-        verify_range(part, vector["start"], vector["end"], vector["size"], proof, root)
+        verify_range(part, (vector["start"], vector["end"]), vector["size"], proof, root)
     else:
         verify_consistency(part, vector["size1"], root, vector["size2"], proof)
 
