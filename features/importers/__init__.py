@@ -1,1 +1,1 @@
-"""Readers of what laboratories, trials and clinics hand over, each to a Cohort."""
+"""Readers that turn files into a Cohort, each of them only from checked input."""

@@ -1,0 +1,1 @@
+"""Versioned tables with their sources; data, never code."""
