@@ -1,7 +1,7 @@
-"""Declared lifestyle fields: what they are called, in which unit, how far they plausibly go, how they are coded.
+"""Declared lifestyle fields: names, units, plausible ranges and codings.
 
-A column of `lifestyle.tsv` that bears one of these names is checked against its row of FIELDS and enters a model
-through the stated transform. Any other column stays a covariate whose type is learned at fit.
+A column of `lifestyle.tsv` that bears one of these names is checked against its row of FIELDS and enters a
+model through the stated transform. Any other column stays a covariate whose type is learned at fit.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ PHYSICAL = "physically possible in people (project rule)"
 class LifestyleField:
     """One declared field: a number in `unit` within [low, high], or a category given by `coding`.
 
-    `coding` maps accepted lower-case text to the stored value. `transform` names how a model sees a number: identity,
-    log, log1p, sqrt, or quadratic (value and its square around the training mean). `source` says why the range.
+    `coding` maps accepted lower-case text to the stored value. `transform` names how a model sees a number:
+    identity, log, log1p, sqrt, or quadratic (the value and its square around the training mean). `source`
+    says why the range.
     """
 
     name: str
@@ -90,7 +91,7 @@ def canonical(name: str, value: float | str | None) -> float | str | None:
 
 
 def fault(name: str, value: float | str | None) -> str:
-    """Return what is wrong with a value of a column: '' (nothing), `not_a_number`, `out_of_range`, `unknown_code`."""
+    """Return what is wrong with a value: '' (nothing), `not_a_number`, `out_of_range` or `unknown_code`."""
     declared = FIELDS.get(name)
     if declared is None or value is None:
         return ""
