@@ -96,9 +96,9 @@ def verify_consistency(
 
 
 def verify_range(part: bytes, span: tuple[int, int], size: int, proof: Sequence[bytes], root: bytes) -> None:
-    """Raise VerificationFailed unless `part` is the hash of the entries [start, end) of the tree of that root.
+    """Raise VerificationFailed unless `part` is the hash of [start, end) in the tree of that size and root.
 
-    Only spans that are subtrees are legal: start is a multiple of the smallest power of two that holds them.
+    Only subtrees are legal: start is a multiple of the smallest power of two that holds the span.
     """
     start, end = span
     width = 1 << max(end - start - 1, 0).bit_length()
