@@ -167,17 +167,13 @@ _TABLE = (
         source="mean of 15 items 1-7; older interview form 0-3 is another instrument (GSRS-interview)",
     ),
     Instrument("GSRS-interview", 0, 45, True, 1, source="older interview form, sum of 15 items 0-3"),
-    Instrument(
-        "PSQI", 0, 21, True, 1, _bands("psqi", 6, 21), None, None, _mic("psqi", 3, "3 points"),
-        source="seven components 0-3; above 5 is poor sleep",
-    ),
+    Instrument("PSQI", 0, 21, True, 1, _bands("psqi", 6, 21), None, None, _mic("psqi", 3, "3 points"),
+               source="seven components 0-3; above 5 is poor sleep"),
     _hads("A"),
     _hads("D"),
     Instrument("HBI", 0, None, True, 1, (), None, _cut("hbi", 4, "below 5", _V), source="Harvey-Bradshaw"),
-    Instrument(
-        "SCCAI", 0, 19, True, 1, (), None, _cut("sccai", 2, "2 or below"),
-        source="simple clinical colitis activity index",
-    ),
+    Instrument("SCCAI", 0, 19, True, 1, (), None, _cut("sccai", 2, "2 or below"),
+               source="simple clinical colitis activity index"),
     Instrument(
         "PDAI", 0, 18, True, 1, (), None,
         _cut("pdai", 6, "below 7 (MicroPouch trial, doi 10.1093/ecco-jcc/jjae066)", _V),
@@ -211,7 +207,8 @@ def _plain(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
-_BY_PLAIN_NAME = {_plain(alias): name for alias, name in (ALIASES | {n: n for n in INSTRUMENTS}).items()}
+_NAMES = {**ALIASES, **{name: name for name in INSTRUMENTS}}
+_BY_PLAIN_NAME = {_plain(text): name for text, name in _NAMES.items()}
 
 
 def find(name: str) -> Instrument:
