@@ -212,16 +212,15 @@ _BY_PLAIN_NAME = {_plain(text): name for text, name in _NAMES.items()}
 
 
 def find(name: str) -> Instrument:
-    """Return the instrument of a name or alias (case and punctuation aside), or one without rules or range."""
+    """Return the instrument of a name or alias (case, punctuation aside), or one without rules or range."""
     known = _BY_PLAIN_NAME.get(_plain(name))
     return INSTRUMENTS[known] if known else Instrument(name)
 
 
 def reachable(instrument: Instrument) -> tuple[float, float]:
     """Return the lowest and highest possible score; infinite where the instrument has no bound."""
-    low = -np.inf if instrument.low is None else instrument.low
-    high = np.inf if instrument.high is None else instrument.high
-    return float(low), float(high)
+    low, high = instrument.low, instrument.high
+    return -np.inf if low is None else float(low), np.inf if high is None else float(high)
 
 
 def response_threshold(instrument: Instrument, baseline: npt.ArrayLike) -> Array | None:
