@@ -1,0 +1,180 @@
+"""The cohort folder: read into a Cohort, checked with every problem at once, written whole or not at all.
+
+`samples.tsv`, `lifestyle.tsv`, `outcomes.tsv` and optionally `counts.tsv.gz`, `taxonomy.tsv`,
+`cohort.toml`; each table may be gzipped or Parquet instead.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from features.cohort import Cohort
+from features.counts import Counts
+from features.design import Columns, Objects
+from features.errors import InvalidInput, Problem, invalid
+from features.importers.abundance import read_abundance
+from features.importers.check import table_problems
+from features.importers.header import FILE, header_text, read_header
+from features.importers.plausibility import OUTCOME_NUMBERS
+from features.importers.tables import Cell, Table, Tables, cell, read_table, source_digests
+from features.lifestyle import canonical
+
+REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "samples": ("sample_id", "subject_id"),
+    "lifestyle": ("subject_id",),
+    "outcomes": ("subject_id", "sample_id", "instrument", "baseline_time", "baseline_score"),
+}
+STEMS = (*REQUIRED, "counts", "taxonomy")
+# True of some real cohorts, and a reader of them may decide to keep such values as they are.
+ACCEPTABLE = frozenset(
+    {
+        "score_out_of_range",
+        "lifestyle_out_of_range",
+        "lifestyle_not_a_number",
+        "lifestyle_unknown_code",
+        "same_sample_two_ids",
+        "taxon_without_lineage",
+        "two_arms",
+        "missing_mark",
+    }
+)
+# Reported by `check_cohort`, no bar to reading: training decides what it makes of such a sample.
+NOTED = frozenset({"stool_after_baseline"})
+_TEXT_COLUMNS = frozenset(
+    [
+        "subject_id",
+        "sample_id",
+        "study",
+        "arm",
+        "visit",
+        "time_unit",
+        "instrument",
+        "label",
+        "consent_version",
+    ]
+)
+_ALWAYS: Mapping[str, tuple[str, ...]] = {
+    "samples": (),
+    "lifestyle": ("sample_id",),
+    "outcomes": (*OUTCOME_NUMBERS, "label"),
+}
+
+
+def check_cohort(folder: Path) -> list[Problem]:
+    """Return every problem of a cohort folder, sorted by file and row; an empty list means that it is
+    valid.
+    """
+    return _read(folder)[1]
+
+
+def read_cohort(folder: Path, *, accept: frozenset[str] = frozenset()) -> Cohort:
+    """Read a cohort folder; raises InvalidInput with every problem but those of a code in `accept` or NOTED.
+
+    `accept` holds codes of ACCEPTABLE; values so accepted are kept as they are.
+    """
+    unknown = accept - ACCEPTABLE
+    if unknown:
+        known = ", ".join(sorted(ACCEPTABLE))
+        raise invalid(
+            "cannot_accept", f"{', '.join(sorted(unknown))} cannot be accepted", f"Choose from: {known}"
+        )
+    cohort, problems = _read(folder)
+    left = [problem for problem in problems if problem.code not in accept | NOTED]
+    if left or cohort is None:
+        raise InvalidInput(left)
+    return cohort
+
+
+def _read(folder: Path) -> tuple[Cohort | None, list[Problem]]:
+    if not folder.is_dir():
+        return None, [
+            Problem("missing_folder", "there is no such folder", "Name a cohort folder", folder.name)
+        ]
+    problems: list[Problem] = []
+    info = read_header(folder, problems)
+    texts = {stem: read_table(folder, stem, names, problems) for stem, names in REQUIRED.items()}
+    problems += table_problems(Tables(info, **texts))
+    counts = read_abundance(folder, info.abundance_unit, texts["samples"]["sample_id"], problems)
+    problems.sort(key=lambda problem: (problem.file, problem.row or 0, problem.column, problem.code))
+    tables = {stem: _cells(table, _ALWAYS[stem]) for stem, table in texts.items()}
+    return Cohort(info, **tables, counts=counts, source=source_digests(folder, STEMS)), problems
+
+
+def _cells(table: Table, always: tuple[str, ...]) -> Columns:
+    names = [*table.columns, *(name for name in always if name not in table.columns)]
+    return {name: _objects(name, table) for name in names}
+
+
+def _objects(name: str, table: Table) -> Objects:
+    column = np.full(len(table), None, dtype=object)
+    for row, text in enumerate(table[name]):
+        column[row] = (text or None) if name in _TEXT_COLUMNS else canonical(name, cell(text))
+    return column
+
+
+def write_cohort(cohort: Cohort, folder: Path) -> None:
+    """Write a cohort as a folder of TSV tables, the same bytes each time; nothing is left when it fails.
+
+    Raises InvalidInput when the folder exists and is not empty. Reading it back gives a cohort of equal
+    digest.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise invalid("folder_exists", "the folder is not empty", "Name a new folder", file=folder.name)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    try:
+        partial.mkdir()
+        (partial / FILE).write_text(header_text(cohort.info), encoding="utf-8")
+        for stem in REQUIRED:
+            _write_table(partial / f"{stem}.tsv", getattr(cohort, stem), REQUIRED[stem] + _ALWAYS[stem])
+        if cohort.counts is not None:
+            _write_counts(partial / "counts.tsv.gz", cohort.counts)
+        os.rename(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write_table(path: Path, table: Columns, first: tuple[str, ...]) -> None:
+    names = list(dict.fromkeys([*first, *table]))
+    n = len(next(iter(table.values()), ()))
+    blank = np.full(n, None, dtype=object)
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
+        writer.writerow(names)
+        columns = [table.get(name, blank) for name in names]
+        writer.writerows([cell_text(value) for value in row] for row in zip(*columns, strict=True))
+
+
+def cell_text(value: Cell) -> str:
+    """Return a cell as text that reads back as the same cell."""
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else repr(float(value))
+    return "" if value is None else str(value)
+
+
+def _write_counts(path: Path, counts: Counts) -> None:
+    # mtime 0 and no name: the same table gives the same bytes.
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
+        io.TextIOWrapper(packed, encoding="utf-8", newline="") as handle,
+    ):
+        writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
+        writer.writerow(["sample_id", *counts.lineages])
+        writer.writerows(_count_rows(counts))
+
+
+def _count_rows(counts: Counts) -> Iterator[list[str]]:
+    for i, sample in enumerate(counts.sample_ids):
+        row = ["0"] * len(counts.lineages)
+        for k in range(counts.indptr[i], counts.indptr[i + 1]):
+            row[counts.indices[k]] = cell_text(float(counts.data[k]))
+        yield [sample, *row]
