@@ -1,0 +1,78 @@
+"""The door of the clinic developer: `serve`, and `keys` for those who may ask."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from features.errors import VagusError
+from serving.access import digest_of, new_key
+from serving.desk import load_bundles
+from serving.settings import DEFAULT_PORT, LOOPBACK, Settings
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `serve ...`; return the exit code. Raises VagusError before anything listens."""
+    parser = argparse.ArgumentParser(prog="vagus")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    _serve_options(verbs.add_parser("serve", help="serve bundles over HTTP"))
+    options = parser.parse_args(list(argv))
+    return serve(options)
+
+
+def _serve_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", action="append", type=Path, required=True, metavar="BUNDLE",
+                        help="a bundle folder; one per instrument")  # fmt: skip
+    parser.add_argument("--host", default=LOOPBACK)
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--no-auth", action="store_true", help="let anyone ask; loopback only")
+    parser.add_argument("--keys", type=Path, help="file of hashed keys (otherwise a one-time key is shown)")
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Verify the bundles, settle who may ask, then serve; a bundle that does not verify starts nothing."""
+    key = "" if options.no_auth or options.keys else new_key()
+    settings = Settings(
+        models=tuple(path.resolve() for path in options.model),
+        host=options.host,
+        port=options.port,
+        workers=options.workers,
+        open_door=options.no_auth,
+        keys=options.keys.resolve() if options.keys else None,
+        key_digest=digest_of(key) if key else "",
+    )
+    bundles = load_bundles(settings.models)
+    for name, bundle in bundles.items():
+        _say(
+            f"serving {name}: {bundle.manifest['name']} version {bundle.manifest['version']}, {bundle.digest}"
+        )
+    if key:
+        _say(f"one-time key (valid until this service stops): {key}")
+    _say(f"listening on http://{settings.host}:{settings.port} (Ctrl-C stops)")
+    return _run(settings)
+
+
+def _run(settings: Settings) -> int:
+    """BentoML reads the environment when it is imported, so it is imported only now."""
+    os.environ.update(settings.environ())
+    os.environ.update({"BENTOML_DO_NOT_TRACK": "True", "OTEL_SDK_DISABLED": "true"})
+    from serving.service import run
+
+    return run(settings)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    try:
+        raise SystemExit(main(sys.argv[1:]))
+    except VagusError as error:
+        _say(str(error))
+        raise SystemExit(error.exit_code) from None

@@ -1,0 +1,54 @@
+"""What a serving process holds while it runs: verified bundles by instrument, the key list, its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from models.bundle import Bundle
+
+from features.errors import invalid
+from features.instruments import find
+from serving.access import Access, Principal, read_keys
+from serving.settings import Settings
+
+
+@dataclass
+class Desk:
+    """The state of one worker. `bundles` is replaced as a whole, never changed in place."""
+
+    settings: Settings
+    bundles: Mapping[str, Bundle]
+    access: Access
+    stopped: bool = False
+    metrics: Callable[[], bytes] = field(default=bytes)
+
+    @classmethod
+    def open(cls, settings: Settings) -> Desk:
+        """Verify and load everything the settings name; raises InvalidInput or VerificationFailed."""
+        return cls(settings, load_bundles(settings.models), access_of(settings))
+
+
+def load_bundles(paths: tuple[Path, ...]) -> dict[str, Bundle]:
+    """Return verified bundles by canonical instrument name, in the order given."""
+    if not paths:
+        raise invalid("no_model", "there is nothing to serve", "Name a bundle with --model", column="--model")
+    bundles: dict[str, Bundle] = {}
+    for path in paths:
+        bundle = Bundle.load(path)
+        name = find(bundle.instrument).name
+        if name in bundles:
+            remedy = "Serve one bundle per instrument"
+            message = f"two bundles predict {name}"
+            raise invalid("two_models", message, remedy, file=path.name, column="--model")
+        bundles[name] = bundle
+    return bundles
+
+
+def access_of(settings: Settings) -> Access:
+    """Return the key list: those of the key file, and the one-time key of this start."""
+    holders = read_keys(settings.keys) if settings.keys else []
+    if settings.key_digest:
+        holders.append(Principal("one-time", settings.key_digest, "operator"))
+    return Access(holders, open_door=settings.open_door)

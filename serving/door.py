@@ -1,0 +1,156 @@
+"""The door of the service, one ASGI middleware: media type, key, role, size, then a handler; one error shape.
+
+It stands before BentoML's own routes and lets through only the probes and the schema BentoML's clients read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from serving.access import OPEN_DOOR, Principal
+from serving.desk import Desk
+from serving.faults import RequestError
+from serving.routes import JSON, OPEN, ROUTES, Call, Reply, Route
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = Mapping[bytes, bytes]
+
+log = logging.getLogger("vagus")
+
+PROBES = frozenset({"/livez", "/readyz", "/healthz"})
+SCHEMA = "/schema.json"
+LARGE = 64 * 1024  # bytes of body from which a request leaves the event loop for a thread
+INTERNAL = RequestError(500, "internal", "an internal fault; nothing was answered", "", "Try again")
+_SECURITY = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+]
+
+
+class Door:
+    """The middleware. `desk` gives the worker's state; `observe(route, status)` counts each request."""
+
+    def __init__(self, app: App, desk: Callable[[], Desk], observe: Callable[[str, int], None]) -> None:
+        """Stand before `app`, BentoML's own application."""
+        self.app, self.desk, self.observe = app, desk, observe
+        self.routes = {(route.method, route.path): route for route in ROUTES}
+        self.paths = {route.path for route in ROUTES}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or hand a probe to BentoML."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        route, extra = None, []
+        try:
+            headers = dict(scope["headers"])
+            if await self._passes(scope, headers, receive, send):
+                return
+            route = self._route(scope)
+            answer = await self._answer(route, scope, headers, receive)
+        except RequestError as fault:
+            answer = Reply(fault.body(), status=fault.status)
+            extra = [(b"www-authenticate", b"Bearer")] if fault.status == 401 else []
+        except Exception as error:
+            # The text of an exception may quote a patient: the type is all that is logged or sent.
+            log.error("internal fault %s", type(error).__name__)
+            answer = Reply(INTERNAL.body(), status=500)
+        self.observe(route.path if route else "other", answer.status)
+        await _send(send, answer, extra, scope["method"] == "HEAD")
+
+    async def _passes(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> bool:
+        """Probes are for everyone; the schema is for holders of a key; nothing else of BentoML's is open."""
+        path = scope["path"]
+        if scope["method"] not in ("GET", "HEAD") or path not in PROBES | {SCHEMA}:
+            return False
+        _media(headers, (JSON,))
+        if path == SCHEMA:
+            self.desk().access.principal(headers)
+        await self.app(scope, receive, send)
+        return True
+
+    def _route(self, scope: Scope) -> Route:
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        route = self.routes.get((method, scope["path"]))
+        if route is not None:
+            return route
+        if scope["path"] in self.paths:
+            raise RequestError(
+                405, "method_not_allowed", "the route does not take this method", "", "See /docs"
+            )
+        raise RequestError(404, "not_found", "there is no such route", "", "See /docs")
+
+    async def _answer(self, route: Route, scope: Scope, headers: Headers, receive: Receive) -> Reply:
+        desk = self.desk()
+        _media(headers, route.accepts)
+        principal = _allowed(desk, route, headers)
+        if desk.stopped and route.method == "POST":
+            raise RequestError(503, "stopped", "the service was stopped by its operator", "", "Try later")
+        body = await _body(headers, receive, desk.settings.body_limit)
+        call = Call(body, headers, {}, principal)
+        if len(body) >= LARGE:
+            return await asyncio.to_thread(route.handler, desk, call)
+        return route.handler(desk, call)
+
+
+def _allowed(desk: Desk, route: Route, headers: Headers) -> Principal:
+    if route.roles == OPEN:
+        return OPEN_DOOR
+    principal = desk.access.principal(headers)
+    if principal.role not in route.roles:
+        hint = "Roles that may: " + ", ".join(route.roles)
+        raise RequestError(403, "forbidden", "the key's role may not do this", "Authorization", hint)
+    return principal
+
+
+def _media(headers: Headers, accepted: tuple[str, ...]) -> None:
+    """Refuse a body of another kind on every route, also where it would be ignored: no pickle gets in."""
+    kind = headers.get(b"content-type", b"").decode("latin-1").lower()
+    media, *parameters = [part.strip() for part in kind.split(";")]
+    charset = [p.partition("=")[2].strip('"') for p in parameters if p.startswith("charset=")]
+    known = media in accepted and len(charset) == len(parameters) and charset in ([], ["utf-8"])
+    expects = b"content-length" in headers and headers[b"content-length"] != b"0"
+    if (kind and not known) or (not kind and (expects or b"transfer-encoding" in headers)):
+        hint = "Send Content-Type: " + " or ".join(accepted)
+        raise RequestError(415, "media_type", "the media type is not accepted", "Content-Type", hint)
+    if headers.get(b"content-encoding", b"identity") != b"identity":
+        raise RequestError(
+            415, "encoding", "a compressed body is not accepted", "Content-Encoding", "Send it plain"
+        )
+
+
+async def _body(headers: Headers, receive: Receive, limit: int) -> bytes:
+    fault = RequestError(413, "too_large", "the body is too large", "", f"Send at most {limit} bytes")
+    length = headers.get(b"content-length", b"0")
+    if length.isdigit() and int(length) > limit:
+        raise fault
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise fault
+        parts.append(part)
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+async def _send(send: Send, answer: Reply, extra: list[tuple[bytes, bytes]], head: bool) -> None:
+    headers = [
+        (b"content-type", answer.media.encode()),
+        (b"content-length", str(len(answer.body)).encode()),
+        *_SECURITY,
+        *extra,
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head else answer.body})

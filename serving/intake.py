@@ -1,0 +1,101 @@
+"""One request against one model: what the types cannot know is checked here, and a PatientInput comes out.
+
+Arms, covariates, their levels and the time scale are those of the bundle; a fault names the field only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from features import lifestyle
+from features.importers.clinic import PatientInput, Value
+from serving.clinical import FLAGS
+from serving.faults import RequestError
+from serving.schemas import Cell, Person
+
+#: Time units of a model in which weeks can be expressed; others ("code", "none") have no length.
+PER_WEEK: Mapping[str, float] = {"day": 7.0, "week": 1.0, "month": 12 / 52.1775, "year": 1 / 52.1775}
+FAR = 1.5  # a horizon beyond 1.5 times the longest (or under 1/1.5 of the shortest) seen in training is far
+
+
+def lag_of(manifest: Mapping[str, Any], weeks: float | None) -> float | None:
+    """Return the horizon in the model's own time unit, or None where it has no length or none was asked."""
+    scale = PER_WEEK.get(str(manifest.get("time_unit", "")).rstrip("s"))
+    return None if scale is None or weeks is None else weeks * scale
+
+
+def horizon_reasons(manifest: Mapping[str, Any], lag: float | None) -> list[str]:
+    """Return `weeks_outside_training` where the horizon is far from every follow-up seen in training."""
+    low, high = manifest["lag"].get("low"), manifest["lag"].get("high")
+    if lag is None or low is None or high is None:
+        return []
+    return [] if low / FAR <= lag <= high * FAR else ["weeks_outside_training"]
+
+
+def unit_reasons(model_unit: str, unit: str | None) -> list[str]:
+    """Return `unit_mismatch` where shares were sent to a model of counts, or a unit cannot be converted."""
+    if unit is None or unit == model_unit:
+        return []
+    convertible = model_unit in ("percent", "proportion") and unit in ("counts", "percent", "proportion")
+    return [] if convertible else ["unit_mismatch"]
+
+
+def patient_input(
+    person: Person, arm: str, score: float, manifest: Mapping[str, Any], *, place: str, key: str
+) -> PatientInput:
+    """Return a person as the importer wants them; `place` is the path of the person in the request.
+
+    Raises RequestError (422) for an arm, flag, covariate or level the model does not know.
+    """
+    if arm not in manifest["arms"]:
+        hint = "Interventions of this model: " + ", ".join(manifest["arms"])
+        field = f"{place}.intervention"
+        raise RequestError(422, "unknown_intervention", "the model has no such arm", field, hint)
+    unknown = [i for i, flag in enumerate(person.flags) if flag not in FLAGS]
+    if unknown:
+        hint = "Known flags: " + ", ".join(FLAGS)
+        raise RequestError(422, "unknown_flag", "a flag is not known", f"{place}.flags[{unknown[0]}]", hint)
+    return PatientInput(
+        id=key,
+        arm=arm,
+        score=score,
+        lag=lag_of(manifest, person.weeks),
+        taxa=_taxa(person, place),
+        lifestyle=_lifestyle(person, manifest["covariates"], place),
+    )
+
+
+def _taxa(person: Person, place: str) -> Mapping[str, float] | None:
+    if person.microbiome is None:
+        return None
+    if not any(person.microbiome.taxa.values()):
+        hint = "Send at least one abundance above zero, or no microbiome"
+        field = f"{place}.microbiome.taxa"
+        raise RequestError(422, "empty_sample", "a sample has no abundance above zero", field, hint)
+    return person.microbiome.taxa
+
+
+def _lifestyle(person: Person, covariates: Mapping[str, Any], place: str) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for name, cell in person.lifestyle.items():
+        if name not in covariates and name not in lifestyle.FIELDS:
+            known = sorted({*covariates, *lifestyle.FIELDS})
+            hint = "Known fields: " + ", ".join(known[:60])
+            raise RequestError(422, "unknown_field", "a field is not known here", f"{place}.lifestyle", hint)
+        value: Value = float(cell) if isinstance(cell, bool | int) else cell
+        _check(name, value, covariates.get(name), f"{place}.lifestyle.{name}")
+        values[name] = lifestyle.canonical(name, value)
+    return values
+
+
+def _check(name: str, value: Cell, learned: Mapping[str, Any] | None, field: str) -> None:
+    """Refuse what a declared field cannot hold, and text where the model learned a number."""
+    wrong = lifestyle.fault(name, value)
+    if wrong:
+        hint = f"Expected {lifestyle.allowed(name)}"
+        raise RequestError(422, wrong, "a lifestyle value is not one the field can hold", field, hint)
+    if isinstance(value, str) and learned is not None and learned["kind"] == "numeric":
+        canonical = lifestyle.canonical(name, value)
+        if isinstance(canonical, str):
+            raise RequestError(422, "wrong_type", "the value has the wrong type", field, "a number")

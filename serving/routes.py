@@ -1,0 +1,108 @@
+"""Every route of the service as a table: method, path, who may use it, what it accepts, what it does.
+
+A handler is a plain function of the desk and a call; it knows nothing of sockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from serving.access import ROLES, Principal
+from serving.card import card
+from serving.desk import Desk
+from serving.faults import RequestError
+from serving.openapi import openapi, page
+from serving.predict import compare, predict
+from serving.schemas import CompareRequest, PredictRequest, decode, decoder
+
+JSON = "application/json"
+HTML = "text/html; charset=utf-8"
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+OPEN = ("anyone",)
+
+
+class Call(NamedTuple):
+    """One request: body bytes, lower-case headers, path parameters, and who asks."""
+
+    body: bytes
+    headers: Mapping[bytes, bytes]
+    path: Mapping[str, str]
+    principal: Principal
+
+
+class Reply(NamedTuple):
+    """What is sent back."""
+
+    body: bytes
+    media: str = JSON
+    status: int = 200
+
+
+class Route(NamedTuple):
+    """One row of the table. `roles` may use it; `accepts` are the media types a body may have."""
+
+    method: str
+    path: str
+    roles: tuple[str, ...]
+    handler: Callable[[Desk, Call], Reply]
+    summary: str
+    accepts: tuple[str, ...] = (JSON,)
+
+
+_PREDICT = decoder(PredictRequest)
+_COMPARE = decoder(CompareRequest)
+
+
+def reply(value: Any, status: int = 200) -> Reply:  # noqa: ANN401  (any JSON value)
+    """Return a JSON reply."""
+    return Reply(msgspec.json.encode(value), status=status)
+
+
+def post_predict(desk: Desk, call: Call) -> Reply:
+    """Answer `POST /predict`."""
+    request = decode(call.body, _PREDICT)
+    if len(request.patients) > desk.settings.row_limit:
+        hint = f"Send at most {desk.settings.row_limit} patients at once"
+        raise RequestError(413, "too_many_rows", "too many patients in one request", "patients", hint)
+    return reply(predict(desk.bundles, request))
+
+
+def post_compare(desk: Desk, call: Call) -> Reply:
+    """Answer `POST /compare`."""
+    return reply(compare(desk.bundles, decode(call.body, _COMPARE)))
+
+
+def get_card(desk: Desk, call: Call) -> Reply:
+    """Answer `GET /card`: the model card of every bundle served."""
+    return reply(card(desk.bundles))
+
+
+def get_openapi(desk: Desk, call: Call) -> Reply:
+    """Answer `GET /docs.json`: the OpenAPI description."""
+    return reply(openapi(ROUTES, desk.bundles))
+
+
+def get_docs(desk: Desk, call: Call) -> Reply:
+    """Answer `GET /docs`: the same description for people."""
+    return Reply(page(openapi(ROUTES, desk.bundles)).encode(), HTML)
+
+
+def get_metrics(desk: Desk, call: Call) -> Reply:
+    """Answer `GET /metrics`: counters in the Prometheus text format."""
+    return Reply(desk.metrics(), PROMETHEUS)
+
+
+ASKERS = ("clinic", "data_scientist", "operator")
+WATCHERS = ("data_scientist", "auditor", "operator")
+
+ROUTES: tuple[Route, ...] = (
+    Route("POST", "/predict", ASKERS, post_predict, "Predict each patient's change under one intervention"),
+    Route("POST", "/compare", ASKERS, post_compare, "List several interventions for one patient, unranked"),
+    Route("GET", "/card", ROLES, get_card, "The model card"),
+    Route("GET", "/docs", ROLES, get_docs, "This description, for people"),
+    Route("GET", "/docs.json", ROLES, get_openapi, "This description, for machines"),
+    Route("GET", "/metrics", WATCHERS, get_metrics, "Counters in the Prometheus text format"),
+)

@@ -1,0 +1,156 @@
+"""What may be asked over HTTP, as types: the decoder refuses unknown fields, wrong types and absurd sizes.
+
+Limits that depend on a model (arms, covariates, score range) are checked in `serving.intake`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from serving.faults import RequestError
+
+Text = Annotated[str, Meta(min_length=1, max_length=200)]
+Lineage = Annotated[str, Meta(min_length=1, max_length=1000)]
+Amount = Annotated[float, Meta(ge=0)]
+Days = Annotated[float, Meta(ge=-3650, le=36_500)]
+Unit = Literal["counts", "percent", "proportion", "other"]
+Answer = int | None
+Cell = float | str | bool | None
+
+
+class Baseline(Struct, forbid_unknown_fields=True, frozen=True):
+    """The score before treatment: the total, or the item answers from which it is computed; age in days."""
+
+    instrument: Text
+    score: float | None = None
+    items: Annotated[list[Answer], Meta(max_length=100)] | None = None
+    days_ago: Days | None = None
+    scale: Text | None = None
+
+
+class Microbiome(Struct, forbid_unknown_fields=True, frozen=True):
+    """A stool sample: abundance per taxon, the unit of all of them, its age in days, the protocol."""
+
+    unit: Unit
+    taxa: Annotated[dict[Lineage, Amount], Meta(max_length=20_000)]
+    sample_age_days: Days | None = None
+    protocol: Text | None = None
+
+
+class Person(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """One patient before an intervention is chosen."""
+
+    id: Text
+    baseline: Baseline
+    weeks: Annotated[float, Meta(gt=0, le=520)] | None = None
+    microbiome: Microbiome | None = None
+    lifestyle: Annotated[dict[Text, Cell], Meta(max_length=500)] = {}
+    antibiotics_days_ago: Annotated[float, Meta(ge=0, le=36_500)] | None = None
+    flags: Annotated[list[Text], Meta(max_length=50)] = []
+
+
+class Patient(Person, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """One patient and the intervention asked about: an arm the model was trained on."""
+
+    intervention: Text
+
+
+class PredictRequest(Struct, forbid_unknown_fields=True, frozen=True):
+    """The body of `POST /predict`; `site_reference` names a reference the service was started with."""
+
+    patients: Annotated[list[Patient], Meta(min_length=1)]
+    site_reference: Text | None = None
+
+
+class CompareRequest(Struct, forbid_unknown_fields=True, frozen=True):
+    """The body of `POST /compare`: one patient, several interventions."""
+
+    patient: Person
+    interventions: Annotated[list[Text], Meta(min_length=2, max_length=20)]
+    site_reference: Text | None = None
+
+
+_SCHEMAS = (Baseline, Microbiome, Patient, PredictRequest, CompareRequest)
+FIELDS = {schema.__name__: schema.__struct_fields__ for schema in _SCHEMAS}
+_NAMES = frozenset(name for fields in FIELDS.values() for name in fields)
+_OWNER = {"baseline": "Baseline", "microbiome": "Microbiome", "patients": "Patient", "patient": "Patient"}
+_PATH = re.compile(r" - at (?:`key` in )?`\$([^`]*)`$")
+_MISSING = re.compile(r"^Object missing required field `(\w+)`")
+
+#: Beginning of a decoder's message -> (code, what we say of it). The decoder's own text may quote the input.
+_MEANINGS: tuple[tuple[str, str, str], ...] = (
+    ("Object missing", "missing_field", "a required field is missing"),
+    ("Object contains unknown", "unknown_field", "a field is not known here"),
+    ("Invalid enum value", "not_allowed", "the value is not one of those allowed"),
+    ("Number out of range", "out_of_range", "a number is too large to be read"),
+    ("Expected `str` of length", "wrong_length", "a text is empty or too long"),
+    ("Expected `array` of length", "wrong_length", "a list has too few or too many entries"),
+    ("Expected `object` of length", "wrong_length", "an object has too few or too many fields"),
+    ("Expected `float` ", "out_of_range", "a number is outside its allowed range"),
+    ("Expected ", "wrong_type", "the value has the wrong type"),
+)
+
+T = TypeVar("T")
+
+
+def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """Return the typed request of JSON bytes; raises RequestError (400 not JSON, 422 not as specified)."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        # `from None`: the decoder's message may hold what a patient sent, so it must not travel further.
+        raise _fault(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        hint = "Send one UTF-8 JSON object without NaN or Infinity"
+        raise RequestError(400, "malformed_json", "the body is not JSON", "", hint) from None
+
+
+def convert(value: Any, schema: type[T]) -> T:  # noqa: ANN401  (any JSON value)
+    """Return the typed request of a decoded JSON value; raises RequestError (422) as `decode` does."""
+    try:
+        return msgspec.convert(value, schema)
+    except msgspec.ValidationError as error:
+        raise _fault(str(error)) from None
+
+
+def _fault(text: str) -> RequestError:
+    code, message = next(((c, m) for start, c, m in _MEANINGS if text.startswith(start)), _MEANINGS[-1][1:])
+    field = _field(text)
+    missing = _MISSING.match(text)
+    if missing and missing.group(1) in _NAMES:
+        field = f"{field}.{missing.group(1)}" if field else missing.group(1)
+    return RequestError(422, code, message, field, _hint(code, text, field))
+
+
+def _field(text: str) -> str:
+    """The path of the fault, if all of it is in our own words: a hostile key could imitate a path."""
+    found = _PATH.search(text)
+    path = found.group(1).lstrip(".") if found else ""
+    words = re.sub(r"\[(\d+|\.\.\.)\]", "", path).split(".")
+    return path if all(word in _NAMES for word in words) else ""
+
+
+def _hint(code: str, text: str, field: str) -> str:
+    if code == "unknown_field":
+        last = re.sub(r"\[[^\]]*\]", "", field).split(".")[-1]
+        owner = _OWNER.get(last)
+        return "Known fields: " + ", ".join(FIELDS[owner]) if owner else "See /docs for the known fields"
+    wanted = re.match(r"Expected (`[^`]*`(?: of length)?(?: [<>]=? [\d.+-]+)?)", text)
+    return f"Expected {wanted.group(1).replace('`', '')}" if wanted else "See /docs for this field"
+
+
+def decoder(schema: type[T]) -> msgspec.json.Decoder[T]:
+    """Return a strict JSON decoder of a schema."""
+    return msgspec.json.Decoder(schema)
+
+
+def openapi_components() -> dict[str, Any]:
+    """Return the JSON schemas of all request bodies, by name, for the OpenAPI page."""
+    _, components = msgspec.json.schema_components(
+        (PredictRequest, CompareRequest), ref_template="#/components/schemas/{name}"
+    )
+    return components

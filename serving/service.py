@@ -1,0 +1,91 @@
+"""The BentoML service: one service, no inner services, and the door before all of its routes.
+
+BentoML runs the workers, the lifecycle and the probes; `serving.door` answers the routes without BentoML's
+readers of bodies, hence without any that could unpickle. `bentoml.SyncHTTPClient` works against it.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from functools import lru_cache
+from typing import Any
+
+import bentoml
+
+from serving.desk import Desk
+from serving.door import Door
+from serving.predict import compare, predict
+from serving.schemas import CompareRequest, PredictRequest, convert
+from serving.settings import Settings
+
+SETTINGS = Settings.from_environ(os.environ)
+
+#: BentoML's own counters name every path that was asked for, whoever asked: ours name the routes we know.
+QUIET: dict[str, Any] = {"logging": {"access": {"enabled": False}}, "metrics": {"enabled": False}}
+
+
+@lru_cache(maxsize=1)
+def desk() -> Desk:
+    """Return this worker's desk; the first call verifies and loads every bundle."""
+    opened = Desk.open(SETTINGS)
+    opened.metrics = bentoml.metrics.generate_latest
+    return opened
+
+
+@lru_cache(maxsize=1)
+def _requests_total() -> Any:  # noqa: ANN401  (a counter of BentoML's Prometheus wrapper)
+    return bentoml.metrics.Counter("vagus_requests_total", "Requests answered", ["route", "status"])
+
+
+def observe(route: str, status: int) -> None:
+    """Count one answered request by route of the table and status; nothing a client chose becomes a label."""
+    _requests_total().labels(route=route, status=str(status)).inc()
+
+
+TRAFFIC = {"timeout": 60, "max_concurrency": 256}
+
+
+class Vagus:
+    """Predict symptom change under an intervention; `POST /predict` and `POST /compare`."""
+
+    def __init__(self) -> None:
+        """Load the bundles before the worker reports ready."""
+        self.desk = desk()
+
+    @bentoml.api(route="/predict")  # type: ignore[untyped-decorator]
+    def predict(self, patients: list[dict[str, Any]], site_reference: str | None = None) -> dict[str, Any]:
+        """Predict for patients; over HTTP the door answers this route."""
+        body = {"patients": patients, "site_reference": site_reference}
+        return predict(self.desk.bundles, convert(body, PredictRequest))
+
+    @bentoml.api(route="/compare")  # type: ignore[untyped-decorator]
+    def compare(self, patient: dict[str, Any], interventions: list[str]) -> dict[str, Any]:
+        """List interventions for one patient; over HTTP the door answers this route."""
+        body = {"patient": patient, "interventions": interventions}
+        return compare(self.desk.bundles, convert(body, CompareRequest))
+
+
+VagusService: Any = bentoml.service(name="vagus", workers=SETTINGS.workers, traffic=TRAFFIC, **QUIET)(Vagus)
+VagusService.add_asgi_middleware(Door, desk=desk, observe=observe)
+
+
+def run(settings: Settings) -> int:
+    """Serve until stopped: one worker in this process, several under BentoML's supervisor."""
+    if settings.workers > 1:
+        with VagusService.serve_http(host=settings.host, port=settings.port):
+            return 0
+    import uvicorn
+
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="vagus-metrics-"))
+    config = uvicorn.Config(
+        VagusService.to_asgi(is_main=True),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=20,
+    )
+    uvicorn.Server(config).run()
+    return 0

@@ -1,0 +1,95 @@
+"""What a serving process is told by its environment: a frozen Settings, or an error that names the variable.
+
+Every variable begins with `VAGUS_`. All workers of a service read the same environment.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from features.errors import invalid
+
+DEFAULT_PORT = 3000
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where to listen, which bundles to serve, who may ask, and how much at once.
+
+    `models` are bundle folders, one per instrument; `keys` is the file of hashed access keys; `key_digest` is
+    the SHA-256 of a key that lives only as long as the process; `body_limit` is in bytes, `row_limit` in
+    patients.
+    """
+
+    models: tuple[Path, ...] = ()
+    host: str = LOOPBACK
+    port: int = DEFAULT_PORT
+    workers: int = 1
+    open_door: bool = False
+    keys: Path | None = None
+    key_digest: str = ""
+    body_limit: int = 16 * 1024 * 1024
+    row_limit: int = 1000
+    public_docs: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse settings that contradict each other."""
+        if self.open_door and not is_loopback(self.host):
+            message = "without authentication the service listens on the loopback address only"
+            raise invalid("open_door", message, "Leave out --no-auth, or --host", column="--no-auth")
+        if not 0 <= self.port <= 65_535:
+            raise invalid("port", "a port is a number from 0 to 65535", "Choose another", column="--port")
+        if not 1 <= self.workers <= 64:
+            raise invalid("workers", "workers are 1 to 64", "Choose another number", column="--workers")
+
+    def environ(self) -> dict[str, str]:
+        """Return the variables from which `from_environ` makes the same settings again."""
+        return {
+            "VAGUS_MODELS": os.pathsep.join(str(path) for path in self.models),
+            "VAGUS_HOST": self.host,
+            "VAGUS_PORT": str(self.port),
+            "VAGUS_WORKERS": str(self.workers),
+            "VAGUS_NO_AUTH": str(int(self.open_door)),
+            "VAGUS_KEYS": str(self.keys or ""),
+            "VAGUS_KEY_DIGEST": self.key_digest,
+            "VAGUS_BODY_LIMIT": str(self.body_limit),
+            "VAGUS_ROW_LIMIT": str(self.row_limit),
+            "VAGUS_PUBLIC_DOCS": str(int(self.public_docs)),
+        }
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
+        """Return the settings an environment describes; unset variables keep their defaults."""
+        models = [part for part in environ.get("VAGUS_MODELS", "").split(os.pathsep) if part]
+        return cls(
+            models=tuple(Path(part) for part in models),
+            host=environ.get("VAGUS_HOST") or LOOPBACK,
+            port=_whole(environ, "VAGUS_PORT", DEFAULT_PORT),
+            workers=_whole(environ, "VAGUS_WORKERS", 1),
+            open_door=environ.get("VAGUS_NO_AUTH") == "1",
+            keys=Path(environ["VAGUS_KEYS"]) if environ.get("VAGUS_KEYS") else None,
+            key_digest=environ.get("VAGUS_KEY_DIGEST", ""),
+            body_limit=_whole(environ, "VAGUS_BODY_LIMIT", cls.body_limit),
+            row_limit=_whole(environ, "VAGUS_ROW_LIMIT", cls.row_limit),
+            public_docs=environ.get("VAGUS_PUBLIC_DOCS") == "1",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address is reachable from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name) or str(default)
+    if not text.isdecimal():
+        raise invalid("setting", "a setting is not a whole number", "Correct or unset it", column=name)
+    return int(text)

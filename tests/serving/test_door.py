@@ -1,0 +1,194 @@
+"""The door: refusals in one shape on every route, keys and roles, limits, nothing of BentoML left open."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import httpx
+import pytest
+
+from serving.access import ROLES, Access, Principal, digest_of
+from serving.desk import Desk
+from serving.door import Door
+from serving.routes import ROUTES
+from serving.settings import Settings
+
+KEYS = {role: f"key of {role}" for role in ROLES}
+HOLDERS = [Principal(role, digest_of(key), role) for role, key in KEYS.items()]
+
+
+async def bento(scope, receive, send):
+    """Stands for BentoML: it answers anything that reaches it."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"bento"})
+
+
+@pytest.fixture
+def desk(bundles):
+    holders = [*HOLDERS, Principal("old", digest_of("old key"), "operator", expires=time.time() - 1)]
+    return Desk(Settings(body_limit=5000, row_limit=3), bundles, Access(holders))
+
+
+@pytest.fixture
+def ask(desk):
+    seen = []
+    door = Door(bento, lambda: desk, lambda route, status: seen.append((route, status)))
+
+    def send(method, path, role="operator", **options):
+        async def act():
+            transport = httpx.ASGITransport(app=door)
+            async with httpx.AsyncClient(transport=transport, base_url="http://door") as client:
+                return await client.request(method, path, headers=headers, **options)
+
+        headers = {"Authorization": f"Bearer {KEYS[role]}"} if role else {}
+        headers |= options.pop("headers", {})
+        return asyncio.run(act())
+
+    send.seen = seen
+    return send
+
+
+def code(reply):
+    """Every error has the one shape; return its code."""
+    body = reply.json()
+    assert list(body) == ["error"]
+    assert list(body["error"]) == ["code", "message", "field", "hint"]
+    assert all(isinstance(value, str) for value in body["error"].values())
+    return body["error"]["code"]
+
+
+def test_a_prediction_passes_the_door(ask, patient):
+    reply = ask("POST", "/predict", json={"patients": [patient]})
+    assert reply.status_code == 200
+    assert reply.json()["predictions"][0]["change"] == -10.0
+    assert ask.seen == [("/predict", 200)]
+
+
+KINDS = [
+    "application/vnd.bentoml+pickle", "application/x-pickle", "application/octet-stream",
+    "text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded",
+    "application/json; charset=utf-16", "application/json; version=2",
+]  # fmt: skip
+EVERYWHERE = [(r.method, r.path) for r in ROUTES] + [
+    ("GET", "/livez"),
+    ("GET", "/readyz"),
+    ("GET", "/schema.json"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), EVERYWHERE)
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_media_type_is_415_on_every_route(ask, method, path, kind):
+    reply = ask(method, path, headers={"Content-Type": kind}, content=b"\x80\x04.")
+    assert (reply.status_code, code(reply)) == (415, "media_type")
+
+
+def test_a_body_of_no_stated_kind_and_a_compressed_one_are_415(ask):
+    assert ask("POST", "/predict", content=b"{}").status_code == 415
+    gzip = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    assert code(ask("POST", "/predict", headers=gzip, content=b"{}")) == "encoding"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "expected"),
+    [
+        ("GET", "/nowhere", 404, "not_found"),
+        ("POST", "/predict/submit", 404, "not_found"),
+        ("GET", "/static_content/swagger-ui.css", 404, "not_found"),
+        ("GET", "/", 404, "not_found"),
+        ("GET", "/predict", 405, "method_not_allowed"),
+        ("POST", "/livez", 404, "not_found"),
+        ("DELETE", "/predict", 405, "method_not_allowed"),
+    ],
+)
+def test_what_is_no_route_of_ours_is_refused(ask, method, path, status, expected):
+    reply = ask(method, path)
+    assert (reply.status_code, code(reply)) == (status, expected)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_a_role_may_do_exactly_what_its_row_says(ask, route, role):
+    body = {"json": {}} if route.method == "POST" else {}
+    allowed = ask(route.method, route.path, role=role, **body).status_code not in (401, 403)
+    assert allowed == (role in ALLOWED[route.path])
+
+
+ALLOWED = {
+    "/predict": {"clinic", "data_scientist", "operator"},
+    "/compare": {"clinic", "data_scientist", "operator"},
+    "/card": set(ROLES),
+    "/docs": set(ROLES),
+    "/docs.json": set(ROLES),
+    "/metrics": {"data_scientist", "auditor", "operator"},
+}
+
+
+@pytest.mark.parametrize("path", [route.path for route in ROUTES] + ["/schema.json"])
+@pytest.mark.parametrize(
+    "header", [{}, {"Authorization": "Bearer CANARY"}, {"Authorization": "Basic CANARY"},
+               {"Authorization": f"Basic {KEYS['operator']}"}, {"Authorization": "Bearer old key"}],
+)  # fmt: skip
+def test_without_a_valid_key_nothing_is_told(ask, path, header):
+    method = "POST" if path in ("/predict", "/compare") else "GET"
+    body = {"json": {}} if method == "POST" else {}
+    reply = ask(method, path, role=None, headers=header, **body)
+    assert (reply.status_code, code(reply)) == (401, "unauthorised")
+    assert reply.headers["www-authenticate"] == "Bearer"
+    assert "CANARY" not in reply.text
+
+
+def test_the_probes_need_no_key(ask):
+    for path in ("/livez", "/readyz", "/healthz"):
+        assert ask("GET", path, role=None).text == "bento"
+
+
+def test_too_much_at_once_is_413(ask, patient):
+    small = {**patient, "microbiome": None, "lifestyle": {}}
+    assert code(ask("POST", "/predict", json={"patients": [small] * 4})) == "too_many_rows"
+    assert code(ask("POST", "/predict", json={"patients": [patient] * 100})) == "too_large"
+
+
+def test_a_stopped_service_answers_no_patient(ask, desk, patient):
+    desk.stopped = True
+    reply = ask("POST", "/predict", json={"patients": [patient]})
+    assert (reply.status_code, code(reply)) == (503, "stopped")
+    assert ask("GET", "/card").status_code == 200
+
+
+def test_a_fault_of_ours_tells_nothing_of_the_patient(ask, desk, patient, caplog):
+    def broken(design, site=None):
+        raise ValueError("CANARY")
+
+    desk.bundles["PHQ-9"].predict = broken
+    reply = ask("POST", "/predict", json={"patients": [patient]})
+    assert (reply.status_code, code(reply)) == (500, "internal")
+    assert "ValueError" in caplog.text
+    assert "CANARY" not in reply.text + caplog.text
+
+
+def test_every_reply_forbids_sniffing_caching_and_framing(ask):
+    for reply in (ask("GET", "/card"), ask("GET", "/nowhere")):
+        assert reply.headers["x-content-type-options"] == "nosniff"
+        assert reply.headers["cache-control"] == "no-store"
+        assert "frame-ancestors 'none'" in reply.headers["content-security-policy"]
+
+
+def test_the_description_names_every_route_and_no_other(ask):
+    paths = ask("GET", "/docs.json").json()["paths"]
+    assert {(m.upper(), path) for path, operations in paths.items() for m in operations} == {
+        (route.method, route.path) for route in ROUTES
+    }
+    page = ask("GET", "/docs").text
+    assert "/predict" in page
+    assert "http://" not in page
+    assert "https://" not in page
+
+
+def test_the_card_says_what_was_trained_and_whom_it_is_not_for(ask):
+    card = ask("GET", "/card").json()
+    model = card["models"][0]
+    assert (model["instrument"], model["arms"][0], model["compare"]["answered"]) == ("PHQ-9", "placebo", True)
+    assert {"code": "pregnancy", "hazard": "H6"} in card["intended_use"]["refusals"]
+    assert "not a medical device" in card["notice"]
