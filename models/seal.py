@@ -83,7 +83,7 @@ def public_text(key: Ed25519PrivateKey) -> str:
 
 def key_id(public_key: str) -> str:
     """Return the short name of a public key: the first 16 hex digits of the SHA-256 of its bytes."""
-    return hashlib.sha256(_public_bytes(public_key)).hexdigest()[:16]
+    return hashlib.sha256(public_bytes(public_key)).hexdigest()[:16]
 
 
 def sign_bytes(content: bytes, key: Ed25519PrivateKey) -> str:
@@ -98,7 +98,7 @@ def verify_bytes(content: bytes, signature: str, public_key: str, what: str) -> 
         # Hex digits have two cases: only the written form counts, so that every altered byte is seen.
         if raw.hex() != signature:
             raise ValueError("not in written form")
-        Ed25519PublicKey.from_public_bytes(_public_bytes(public_key)).verify(raw, content)
+        Ed25519PublicKey.from_public_bytes(public_bytes(public_key)).verify(raw, content)
     except (InvalidSignature, ValueError, TypeError) as error:
         raise VerificationFailed(f"{what}: the signature does not hold; do not use it") from error
 
@@ -146,7 +146,7 @@ def read_public_key(path: Path) -> str:
     """Return the public key text of a `.pub` file; raises InvalidInput where it is none."""
     try:
         text = path.read_text(encoding="ascii").strip()
-        _public_bytes(text)
+        public_bytes(text)
     except (OSError, ValueError, VerificationFailed) as error:
         raise invalid(
             "key-public", "not a public key file", "give the NAME.pub file", file=path.name
@@ -165,7 +165,8 @@ def _statement(manifest_digest: str, public_key: str, signed_at: str) -> dict[st
     }
 
 
-def _public_bytes(public_key: str) -> bytes:
+def public_bytes(public_key: str) -> bytes:
+    """Return the 32 bytes of a public key text; raises VerificationFailed where it is none."""
     digits = public_key.removeprefix(_PREFIX)
     try:
         raw = bytes.fromhex(digits)

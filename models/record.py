@@ -1,0 +1,162 @@
+"""One event as an immutable entry of the log.
+
+An entry is public: what happened, when, by whom, with which model. What concerns a person stands in its
+private part, as keyed digests only (HMAC-SHA256 with a secret kept outside the store), and the entry carries
+the digest of that part. Erasing the private part therefore leaves the entry, the tree and every proof valid.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from features.digest import canonical_json, json_digest
+from features.errors import Refused, invalid
+
+RECORD_VERSION = 1
+
+#: What is logged. Events about a person are those whose facts are limited to PERSON_FACTS.
+KINDS: Mapping[str, str] = {
+    "prediction": "an answer was given about a person",
+    "refusal": "an answer about a person was declined",
+    "load": "a bundle was verified and loaded",
+    "export": "a bundle was written",
+    "promotion": "an alias was moved to a run",
+    "rollback": "an alias was moved back",
+    "plan": "thresholds, hold-out digest and planned change were fixed before evaluation",
+    "evaluation": "a run was evaluated and recorded",
+    "config": "a setting changed",
+    "access": "someone read or used a protected route",
+    "stop": "the stop switch was set or released",
+    "override": "a clinician decided otherwise",
+    "withdrawal": "a person withdrew consent",
+    "erasure": "the private parts of a person's entries were erased",
+    "purge": "entries past retention were emptied",
+    "key": "the log's signing key was replaced",
+}
+PERSON_KINDS = frozenset({"prediction", "refusal", "override", "withdrawal"})
+
+#: The only facts an entry about a person may state: digests, names of versions, no value of a patient.
+PERSON_FACTS = frozenset(
+    {"model_name", "model_version", "model_digest", "run_id", "bundle_digest", "code_digest", "instrument"}
+    | {"preprocessing_digest", "thresholds_digest", "consent_version", "site_reference", "answered", "route"}
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened. `subject`, `input` and `answer` are never stored, only their keyed digests.
+
+    `kind` is one of KINDS; `actor` names the key or account that acted; `facts` are plain JSON.
+    """
+
+    kind: str
+    actor: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    subject: str | None = None
+    input: Any = None
+    answer: Any = None
+    id: str = field(default_factory=lambda: secrets.token_hex(16))
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown kind, or a fact that could carry a patient's value."""
+        if self.kind not in KINDS:
+            raise invalid("event-kind", "unknown kind of event", f"use one of {', '.join(KINDS)}")
+        about_person = self.kind in PERSON_KINDS or self.subject is not None or self.answer is not None
+        extra = sorted(set(self.facts) - PERSON_FACTS) if about_person else []
+        if extra:
+            raise Refused("event-facts", f"the log takes no fact {extra[0]!r} about a person: digests only")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An event in the form that is stored: canonical bytes, and the keyed digest of its subject."""
+
+    id: str
+    content: bytes
+    private: bytes | None
+    subject: str | None
+
+
+def create_secret(path: Path) -> bytes:
+    """Create the file of the digest secret (64 hex digits, mode 0600), kept outside the store; return it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise Refused("secret-exists", f"{path.name} exists; a secret is never overwritten") from error
+    secret = secrets.token_bytes(32)
+    with os.fdopen(handle, "w") as file:
+        file.write(secret.hex() + "\n")
+    return secret
+
+
+def read_secret(path: Path) -> bytes:
+    """Return the digest secret of a file; raises InvalidInput where it is none."""
+    try:
+        secret = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except (OSError, ValueError) as error:
+        raise invalid("secret-unreadable", "no readable secret", "create one", file=path.name) from error
+    if len(secret) != 32:
+        raise invalid("secret-short", "a secret has 64 hex digits", "create a new one", file=path.name)
+    return secret
+
+
+def keyed_digest(key: bytes, label: str, value: object) -> str:
+    """Return `hmac-sha256:<hex>` of a JSON value under a key; `label` keeps uses apart."""
+    message = label.encode() + b"\x00" + canonical_json(value)
+    return "hmac-sha256:" + hmac.new(key, message, hashlib.sha256).hexdigest()
+
+
+def subject_digest(secret: bytes, subject: str) -> str:
+    """Return the keyed digest under which a person's entries are found."""
+    return keyed_digest(secret, "subject", subject)
+
+
+def event_salt(secret: bytes, event_id: str) -> bytes:
+    """Return the salt of one event: given in its receipt, derived again from the secret, never stored."""
+    return hmac.new(secret, b"salt\x00" + event_id.encode(), hashlib.sha256).digest()
+
+
+def make_entry(event: Event, time: str, secret: bytes) -> Entry:
+    """Return the stored form of an event at a UTC time; raises InvalidInput where a part is no JSON."""
+    try:
+        private = _private_part(event, secret)
+        content = _public_part(event, time, private)
+        stored = None if private is None else canonical_json(private)
+        return Entry(
+            event.id, canonical_json(content), stored, None if private is None else private["subject"]
+        )
+    except (TypeError, ValueError) as error:
+        remedy = "use null for a number that does not exist"
+        raise invalid("event-json", "facts, input and answer of an event are plain JSON", remedy) from error
+
+
+def _private_part(event: Event, secret: bytes) -> dict[str, Any] | None:
+    if event.subject is None and event.answer is None and event.input is None:
+        return None
+    salt = event_salt(secret, event.id)
+    return {
+        "nonce": secrets.token_hex(16),
+        "subject": None if event.subject is None else subject_digest(secret, event.subject),
+        "input": keyed_digest(salt, "input", event.input),
+        "answer": keyed_digest(salt, "answer", event.answer),
+    }
+
+
+def _public_part(event: Event, time: str, private: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {
+        "format_version": RECORD_VERSION,
+        "id": event.id,
+        "kind": event.kind,
+        "time": time,
+        "actor": event.actor,
+        "facts": dict(event.facts),
+        "private": None if private is None else json_digest(private),
+    }
