@@ -1,0 +1,34 @@
+"""cohort.toml: what is understood, what is refused."""
+
+import pytest
+
+from features.cohort import ColumnInfo
+from features.importers.folder import read_cohort
+
+TOML = 'title = "a trial"\ntime_unit = "week"\n'
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "column"),
+    [
+        ('titel = "x"', "unknown_key", "titel"),
+        ('abundance_unit = "reads"', "unknown_value", "abundance_unit"),
+        ('outcome_time_unit = "fortnight"', "unknown_value", "outcome_time_unit"),
+        ('randomised = "yes"', "wrong_type", "randomised"),
+        ("[columns.pet]\nrole = 'later'", "unknown_value", "columns.pet.role"),
+        ("[columns.pet]\nwhen = 8", "unknown_key", "columns.pet.when"),
+        ("[columns.pett]\nrole = 'post_baseline'", "unknown_column", "columns.pett"),
+        ("[columns.fibre_g_day]\nunit = 'mg/day'", "unknown_unit", "columns.fibre_g_day.unit"),
+        ("= 3", "unreadable_file", ""),
+    ],
+)
+def test_a_header_that_is_wrong(folder, line, code, column, found):
+    (folder / "cohort.toml").write_text('time_unit = "week"\n' + line + "\n")
+    assert (code, "cohort.toml", None, column) in found()
+
+
+def test_declared_roles_arrive_in_the_header(folder):
+    (folder / "cohort.toml").write_text(TOML + "[columns.pet]\nmeasured_at = 8\nrole = 'post_baseline'\n")
+    cohort = read_cohort(folder)
+    assert cohort.info.columns == {"pet": ColumnInfo(8, "", "post_baseline")}
+    assert "pet" not in cohort.covariate_names()
