@@ -21,16 +21,17 @@ FAR = 1.5  # a horizon beyond 1.5 times the longest (or under 1/1.5 of the short
 
 def lag_of(manifest: Mapping[str, Any], weeks: float | None) -> float | None:
     """Return the horizon in the model's own time unit, or None where it has no length or none was asked."""
-    scale = PER_WEEK.get(str(manifest.get("time_unit", "")).rstrip("s"))
+    scale = PER_WEEK.get(str(manifest.get("time_unit", "week")).rstrip("s"))
     return None if scale is None or weeks is None else weeks * scale
 
 
 def horizon_reasons(manifest: Mapping[str, Any], lag: float | None) -> list[str]:
     """Return `weeks_outside_training` where the horizon is far from every follow-up seen in training."""
-    low, high = manifest["lag"].get("low"), manifest["lag"].get("high")
-    if lag is None or low is None or high is None:
+    trained = manifest["lag"]
+    if lag is None or trained is None:
         return []
-    return [] if low / FAR <= lag <= high * FAR else ["weeks_outside_training"]
+    near = trained["low"] / FAR <= lag <= trained["high"] * FAR
+    return [] if near else ["weeks_outside_training"]
 
 
 def unit_reasons(model_unit: str, unit: str | None) -> list[str]:
@@ -91,8 +92,10 @@ def _lifestyle(person: Person, covariates: Mapping[str, Any], place: str) -> dic
 
 def _check(name: str, value: Cell, learned: Mapping[str, Any] | None, field: str) -> None:
     """Refuse what a declared field cannot hold, and text where the model learned a number."""
+    number = learned is not None and learned["kind"] == "numeric" and isinstance(value, float)
     wrong = lifestyle.fault(name, value)
-    if wrong:
+    # A model may have learned a coded field (smoking) from a table of 0 and 1.
+    if wrong and not (wrong == "unknown_code" and number):
         hint = f"Expected {lifestyle.allowed(name)}"
         raise RequestError(422, wrong, "a lifestyle value is not one the field can hold", field, hint)
     if isinstance(value, str) and learned is not None and learned["kind"] == "numeric":

@@ -12,6 +12,7 @@ import msgspec
 
 from serving.access import ROLES, Principal
 from serving.card import card
+from serving.columnar import ColumnarRequest, is_columnar, rows_of
 from serving.desk import Desk
 from serving.faults import RequestError
 from serving.openapi import openapi, page
@@ -53,6 +54,7 @@ class Route(NamedTuple):
 
 
 _PREDICT = decoder(PredictRequest)
+_COLUMNS = decoder(ColumnarRequest)
 _COMPARE = decoder(CompareRequest)
 
 
@@ -63,7 +65,8 @@ def reply(value: Any, status: int = 200) -> Reply:  # noqa: ANN401  (any JSON va
 
 def post_predict(desk: Desk, call: Call) -> Reply:
     """Answer `POST /predict`."""
-    request = decode(call.body, _PREDICT)
+    columnar = is_columnar(call.body)
+    request = rows_of(decode(call.body, _COLUMNS)) if columnar else decode(call.body, _PREDICT)
     if len(request.patients) > desk.settings.row_limit:
         hint = f"Send at most {desk.settings.row_limit} patients at once"
         raise RequestError(413, "too_many_rows", "too many patients in one request", "patients", hint)
