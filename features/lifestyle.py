@@ -18,16 +18,8 @@ _SEX: Mapping[str, float | str] = {
     "other": "other",
     "intersex": "other",
 }
-_SMOKING: Mapping[str, float | str] = {
-    "never": "never",
-    "former": "former",
-    "past": "former",
-    "ex": "former",
-    "current": "current",
-    "yes": "current",
-    "no": "not current",
-    "not current": "not current",
-}
+# Whether somebody smokes now: published tables rarely tell never from former.
+_SMOKING: Mapping[str, float | str] = {**_YES_NO, "current": 1.0, "never": 0.0, "former": 0.0, "past": 0.0}
 DOSE_GUARD = "plausibility guard of intervention doses (project rule)"
 PHYSICAL = "physically possible in people (project rule)"
 
@@ -63,7 +55,7 @@ _TABLE = (
     LifestyleField("fermented_servings_day", "servings/day", 0, 15, "sqrt", source=DOSE_GUARD),
     LifestyleField("medas", "points", 0, 14, source="MEDAS has 14 items of one point each"),
     LifestyleField("alcohol_units_week", "units/week", 0, 300, "log1p"),
-    LifestyleField("smoking", "category", coding=_SMOKING),
+    LifestyleField("smoking", "smokes now, yes/no", coding=_SMOKING),
     LifestyleField("exercise_min_week", "min/week", 0, 5040, "sqrt"),
     LifestyleField("exercise_met_min_week", "MET-min/week", 0, 40_320, "sqrt"),
     LifestyleField("sleep_h", "h/night", 0, 24, "quadratic"),

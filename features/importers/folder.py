@@ -120,7 +120,7 @@ def _objects(name: str, table: Table) -> Objects:
     return column
 
 
-def write_cohort(cohort: Cohort, folder: Path) -> None:
+def write_cohort(cohort: Cohort, folder: Path, *, beside: Mapping[str, Columns] | None = None) -> None:
     """Write a cohort as a folder of TSV tables, the same bytes each time; nothing is left when it fails.
 
     Raises InvalidInput when the folder exists and is not empty. Reading it back gives a cohort of equal
@@ -135,6 +135,8 @@ def write_cohort(cohort: Cohort, folder: Path) -> None:
         (partial / FILE).write_text(header_text(cohort.info), encoding="utf-8")
         for stem in REQUIRED:
             _write_table(partial / f"{stem}.tsv", getattr(cohort, stem), REQUIRED[stem] + _ALWAYS[stem])
+        for name, table in (beside or {}).items():
+            _write_table(partial / name, table, ())
         if cohort.counts is not None:
             _write_counts(partial / "counts.tsv.gz", cohort.counts)
         os.rename(partial, folder)

@@ -1,0 +1,115 @@
+"""The door of the features room: `cohort check`, `cohort simulate`.
+
+`python -m features VERB ...` and `vagus VERB ...` are the same; both take the verb first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from features.errors import InvalidInput, VagusError
+from features.importers.folder import ACCEPTABLE, NOTED, check_cohort, read_cohort, write_cohort
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb of this room; return 0 done, 1 fault, 2 bad input."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except VagusError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """List every problem of a cohort folder; return 2 if any is left that was not accepted."""
+    accepted = frozenset(arguments.accept)
+    problems = check_cohort(arguments.folder)
+    left = [problem for problem in problems if problem.code not in accepted]
+    if arguments.json:
+        report = {
+            "valid": not left,
+            "problems": [asdict(p) for p in left],
+            "accepted": len(problems) - len(left),
+        }
+        report["digest"] = None if left else read_cohort(arguments.folder, accept=accepted - NOTED).digest
+        sys.stdout.write(json.dumps(report, indent=1) + "\n")
+    else:
+        sys.stdout.write("".join(f"{problem}\n" for problem in left))
+        sys.stdout.write(_verdict(len(problems), len(left)))
+    return InvalidInput.exit_code if left else 0
+
+
+def _verdict(found: int, left: int) -> str:
+    kept = f", {found - left} accepted" if found > left else ""
+    return f"{left or 'no'} problem{'' if left == 1 else 's'}{kept}\n"
+
+
+def simulate(arguments: argparse.Namespace) -> int:
+    """Write a simulated cohort and its truth (`truth.tsv`) to a new folder."""
+    from features.synthetic import simulate as simulated
+
+    cohort, truth = simulated(
+        subjects=arguments.subjects, seed=arguments.seed, studies=arguments.studies, null=arguments.null
+    )
+    columns = {name: np.array(list(column), dtype=object) for name, column in truth.items()}
+    write_cohort(cohort, arguments.out, beside={"truth.tsv": columns})
+    sys.stderr.write(f"wrote {len(cohort.outcomes['subject_id'])} outcome rows to {arguments.out}\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("vagus", description="Cohort folders: check and simulate.")
+    cohort = parser.add_subparsers(dest="verb", required=True).add_parser(
+        "cohort", help="check or simulate a cohort folder"
+    )
+    acts = cohort.add_subparsers(dest="act", required=True)
+    _check_parser(
+        acts.add_parser("check", help="every problem of a folder with file, row, column and remedy")
+    )
+    _simulate_parser(acts.add_parser("simulate", help="a simulated cohort with known truth"))
+    return parser
+
+
+def _check_parser(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Exit code 0 when no problem is left, 2 otherwise. Nothing is changed."
+    parser.add_argument("folder", metavar="DIR", type=Path, help="the cohort folder")
+    parser.add_argument("--json", action="store_true", help="one machine-readable object on stdout")
+    parser.add_argument(
+        "--accept",
+        metavar="CODE",
+        nargs="+",
+        action="extend",
+        default=[],
+        choices=sorted(ACCEPTABLE | NOTED),
+        help="keep values with problems of these codes: %(choices)s",
+    )
+    parser.set_defaults(run=check)
+
+
+def _simulate_parser(parser: argparse.ArgumentParser) -> None:
+    parser.description = "No real person is behind any row. The same seed gives the same bytes."
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="a new folder")
+    parser.add_argument("--subjects", metavar="N", type=_positive, default=200, help="people (default 200)")
+    parser.add_argument("--seed", metavar="S", type=int, default=1, help="seed of the simulation (default 1)")
+    parser.add_argument("--studies", metavar="K", type=_positive, default=1, help="study sites (default 1)")
+    parser.add_argument("--null", action="store_true", help="a world where the microbiome has no effect")
+    parser.set_defaults(run=simulate)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
