@@ -1,7 +1,7 @@
 """Large batches as columns and rows: each column is named by its path in a patient, each row is one patient.
 
 `{"columns": ["id", "intervention", "baseline.score", "lifestyle.age_years", "microbiome.taxa.g__Blautia"],
-"rows": [["p-1", "probiotic", 14, 41, 305]]}`. A null cell is absent; a taxon that is null or zero is no count.
+"rows": [["p-1", "probiotic", 14, 41, 305]]}`. A null cell is absent; a null or zero taxon is no count.
 The rows become the same typed patients as in the plain body, hence the same answers.
 """
 

@@ -55,7 +55,7 @@ class Door:
             headers = dict(scope["headers"])
             if await self._passes(scope, headers, receive, send):
                 return
-            route = self._route(scope)
+            route = self._route(scope, headers)
             answer = await self._answer(route, scope, headers, receive)
         except RequestError as fault:
             answer = Reply(fault.body(), status=fault.status)
@@ -78,9 +78,10 @@ class Door:
         await self.app(scope, receive, send)
         return True
 
-    def _route(self, scope: Scope) -> Route:
+    def _route(self, scope: Scope, headers: Headers) -> Route:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         route = self.routes.get((method, scope["path"]))
+        _media(headers, route.accepts if route else (JSON,))
         if route is not None:
             return route
         if scope["path"] in self.paths:
@@ -91,7 +92,6 @@ class Door:
 
     async def _answer(self, route: Route, scope: Scope, headers: Headers, receive: Receive) -> Reply:
         desk = self.desk()
-        _media(headers, route.accepts)
         principal = _allowed(desk, route, headers)
         if desk.stopped and route.method == "POST":
             raise RequestError(503, "stopped", "the service was stopped by its operator", "", "Try later")

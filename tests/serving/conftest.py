@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
+import httpx
 import numpy as np
 import pytest
 
+from features.synthetic import simulate
 from models.prediction import Predictions
+
+ROOT = Path(__file__).resolve().parents[2]
 
 MANIFEST = {
     "name": "toy", "version": "3", "run_id": "run-1", "instrument": "PHQ-9", "unit": "counts", "level": 0.9,
@@ -68,3 +81,119 @@ def bundles():
 @pytest.fixture
 def patient():
     return copy.deepcopy(PATIENT)
+
+
+@pytest.fixture(scope="session")
+def cohort():
+    """Simulated people, of whom a real bundle is trained."""
+    return simulate(subjects=120, seed=1)[0]
+
+
+@pytest.fixture(scope="session")
+def bundle_folder(cohort, tmp_path_factory):
+    """A bundle of the additive model, validated, fitted and written by the code that `vagus train` runs."""
+    from training.config import RunConfig
+    from training.finalfit import fit_final
+    from training.problem import pose
+    from training.protocol import evaluate, outer_splits
+
+    problem = pose(cohort, "PHQ-9")
+    splits = outer_splits(problem, repeats=1, seed=0, folds=3)
+    evaluation = evaluate(problem, splits, seed=0, candidates=("additive",), jobs=1)
+    manifest = {"name": "sim", "version": "1", "run_id": "run-1", "randomised": True, "card": {}}
+    config = RunConfig(instrument="PHQ-9", model="additive")
+    folder = tmp_path_factory.mktemp("bundle")
+    fit_final(problem, evaluation, config, widen=1.2, manifest=manifest).bundle.save(folder)
+    return folder
+
+
+def person_of(cohort, i):
+    """Row i of a cohort as a clinic would send it."""
+    design, counts = cohort.design("PHQ-9"), cohort.counts
+    at = counts.sample_ids.index(design.sample[i])
+    cells = slice(counts.indptr[at], counts.indptr[at + 1])
+    taxa = {
+        counts.lineages[j]: v for j, v in zip(counts.indices[cells], counts.data[cells].tolist(), strict=True)
+    }
+    return {
+        "id": design.subject[i], "intervention": design.arm[i], "weeks": 8,
+        "baseline": {"instrument": "PHQ-9", "score": design.baseline[i]},
+        "microbiome": {"unit": "counts", "taxa": taxa},
+        "lifestyle": {name: column[i] for name, column in design.covariates.items()},
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def person(cohort):
+    return lambda i: person_of(cohort, i)
+
+
+class Server:
+    """A `vagus serve` of its own on a free loopback port, ended by its process id."""
+
+    def __init__(self, folder, *options, directory):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self.out, self.err = directory / "out.txt", directory / "err.txt"
+        command = [
+            sys.executable,
+            "-m",
+            "vagus",
+            "serve",
+            "--model",
+            str(folder),
+            "--port",
+            str(port),
+            *options,
+        ]
+        with self.out.open("wb") as out, self.err.open("wb") as err:
+            environment = {**os.environ, "OMP_NUM_THREADS": "1", "HOME": str(directory)}
+            self.process = subprocess.Popen(
+                [*command, *options], cwd=ROOT, stdout=out, stderr=err, env=environment
+            )
+
+    def wait(self, seconds=60.0):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and self.process.poll() is None:
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(self.url + "/readyz", timeout=2).status_code == 200:
+                    return self
+            time.sleep(0.1)
+        raise AssertionError(f"the service did not start: {self.err.read_text()[-2000:]}")
+
+    @property
+    def key(self):
+        return re.search(r"one-time key .*: (\S+)", self.err.read_text()).group(1)
+
+    def client(self):
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {self.key}"}, timeout=30)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def server(bundle_folder, tmp_path_factory):
+    running = Server(bundle_folder, directory=tmp_path_factory.mktemp("server"))
+    try:
+        yield running.wait()
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start further servers; they are stopped after the test."""
+    started = []
+
+    def begin(folder, *options):
+        started.append(Server(folder, *options, directory=tmp_path))
+        return started[-1]
+
+    yield begin
+    for running in started:
+        running.stop()
