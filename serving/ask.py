@@ -1,4 +1,4 @@
-"""Print a reply of `POST /predict` in plain words: `python -m serving.ask REPLY.json` (or - for standard input)."""
+"""Print a reply of `POST /predict` in plain words: `python -m serving.ask REPLY.json` (- reads stdin)."""
 
 from __future__ import annotations
 

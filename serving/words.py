@@ -35,12 +35,12 @@ REASONS: Mapping[str, str] = {
     "baseline_outside_training": "the baseline score is outside the range of the training people",
     "arm_not_trained": "the intervention is not an arm of training",
     "unmapped_taxa": "more than half of the sample is in taxa the model does not know",
-    "many_unseen_taxa": "a fifth or more of the sample is in taxa the model does not know; the interval is wider",
+    "many_unseen_taxa": "a fifth or more of the sample is in unknown taxa; the interval is wider",
     "no_stool_sample": "there is no stool sample; the interval is wider",
     "unseen_study": "the site is new to the model; the interval is wider",
 }
 SAFETY = {
-    "positive": "SAFETY: the self-harm item is positive. Assess the person now; this outranks any prediction.",
+    "positive": "SAFETY: the self-harm item is positive. Assess the person now; this comes first.",
     "not_assessed": "Safety: the self-harm item was not assessed.",
     "negative": "Safety: the self-harm item is negative.",
 }
