@@ -50,6 +50,21 @@ class Design:
         """Return follow-up minus baseline, NaN where there is no follow-up."""
         return self.follow_up - self.baseline
 
+    @classmethod
+    def from_frame(cls, X: pd.DataFrame, unit: str) -> Design:
+        """Return the design behind a frame made by `frame`; identities and follow-up are not in a frame."""
+        n, blank = len(X), np.full(len(X), np.nan)
+        genera = [name for name in X.columns if name.startswith("taxon:")]
+        life = {name[5:]: X[name].to_numpy(dtype=object) for name in X.columns if name.startswith("life:")}
+        life = {name: np.where(_isnan(column), None, column) for name, column in life.items()}
+        nobody = np.full(n, "", dtype=object)
+        return cls(
+            subject=nobody, sample=nobody, baseline_time=blank, baseline=X["base:score"].to_numpy(dtype=float),
+            arm=X["arm:arm"].to_numpy(dtype=object), study=X["study:study"].to_numpy(dtype=object), lag=blank,
+            genera=tuple(name[6:] for name in genera), abundance=X[genera].to_numpy(dtype=float),
+            stool=X["stool:present"].to_numpy(dtype=bool), unit=unit, covariates=life, follow_up=blank, label=nobody,
+        )  # fmt: skip
+
     def take(self, rows: npt.NDArray[Any]) -> Design:
         """Return the design of some rows, in the order given."""
         per_row = {name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
@@ -73,3 +88,8 @@ class Design:
         life = {f"life:{name}": column for name, column in self.covariates.items()}
         taxa = pd.DataFrame(self.abundance, columns=[f"taxon:{name}" for name in self.genera])
         return pd.concat([pd.DataFrame({**head, **life}), taxa], axis=1)
+
+
+def _isnan(column: Objects) -> npt.NDArray[np.bool_]:
+    """Return which cells are NaN: pandas turns None into NaN in a column of floats."""
+    return np.array([value is None or value != value for value in column], dtype=bool)

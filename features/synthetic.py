@@ -1,0 +1,193 @@
+"""Simulated cohorts with known truth, for the demo, the tests and the benchmarks. No real person is behind any row.
+
+A world: log-abundances with shared family factors and study shifts, multinomial reads; lifestyle; a latent severity
+measured with error at baseline; a follow-up that regresses to the mean, moves with arm, lifestyle and (unless `null`)
+log-ratios of genera, some of them only under one arm. Scores are PHQ-9, whole numbers from 0 to 27.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import norm
+
+from features.cohort import Cohort, CohortInfo
+from features.counts import Counts
+from features.design import Objects
+
+Array = npt.NDArray[np.float64]
+
+ARMS: tuple[str, ...] = ("placebo", "probiotic", "prebiotic_fibre", "fermented_food", "mediterranean_diet")
+ARM_POINTS = {"placebo": 0.0, "probiotic": -1.0, "prebiotic_fibre": -1.0, "fermented_food": -1.3, "mediterranean_diet": -1.8}
+TRUTHS = ("linear", "threshold", "sparse", "family")
+
+
+@dataclass(frozen=True)
+class World:
+    """What is true in a simulated world; sizes are standard deviations in PHQ-9 points.
+
+    `truth`: `linear` log-ratios of genera, `threshold` steps in them, `sparse` two genera, `family` whole families.
+    """
+
+    microbiome: float = 1.6
+    moderation: float = 1.2
+    lifestyle: float = 1.2
+    noise: float = 3.0
+    arms: tuple[str, ...] = ARMS
+    truth: str = "linear"
+    study_shift: float = 0.6
+    asv_per_genus: int = 1
+    missing: float = 0.08
+
+
+def simulate(*, subjects: int, seed: int, studies: int = 1, null: bool = False, world: World | None = None,
+             population: int = 0) -> tuple[Cohort, dict[str, list[Any]]]:  # fmt: skip
+    """Return a cohort and its truth table: per subject and arm, the expected change given everything latent.
+
+    `seed` draws the world (which taxa matter) and, with `population`, the people: another population of the same seed is a
+    fresh sample of the same world. `null`: the microbiome says nothing beyond lifestyle.
+    """
+    world = world or World()
+    nature, people = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2, population])
+    lineages = _lineages()
+    taxa = _Taxa.draw(nature, lineages, world)
+    study = people.integers(studies, size=subjects) + (100 * population if studies > 1 else 0)
+    latent = taxa.abundances(people, study, world.study_shift * (studies > 1))
+    life, effect = _lifestyle(people, subjects)
+    severity = people.normal(size=subjects)
+    baseline = np.clip(np.round(13 + 4.2 * severity + people.normal(0, 2.2, subjects)), 3, 27)
+    arm = people.integers(len(world.arms), size=subjects)
+    signal, moderated = taxa.effects(latent)
+    means = np.empty((subjects, len(world.arms)))
+    for k, name in enumerate(world.arms):
+        micro = 0.0 if null else world.microbiome * signal + world.moderation * moderated[:, k] * (k > 0)
+        centre = 11.3 + 4.2 * 0.75 * severity + ARM_POINTS.get(name, -1.0) + world.lifestyle * effect + micro
+        means[:, k] = _expected_score(centre, world.noise) - baseline
+    drawn = 11.3 + 4.2 * 0.75 * severity + np.array([ARM_POINTS.get(a, -1.0) for a in world.arms])[arm] + world.lifestyle * effect
+    if not null:
+        drawn = drawn + world.microbiome * signal + world.moderation * moderated[np.arange(subjects), arm] * (arm > 0)
+    follow_up = np.clip(np.round(drawn + people.normal(0, world.noise, subjects)), 0, 27)
+    names = np.array([f"S{population}{i:05d}" for i in range(subjects)], dtype=object)
+    counts = _reads(people, latent, names, lineages, world)
+    arms = np.array(world.arms, dtype=object)
+    cohort = _tables(people, names, study, studies, arms[arm], life, baseline, follow_up, counts, world)
+    truth = {"subject_id": np.repeat(names, len(arms)).tolist(), "arm": np.tile(arms, subjects).tolist(), "expected_change": means.ravel().tolist()}
+    return cohort, truth
+
+
+@dataclass(frozen=True, eq=False)
+class _Taxa:
+    """The world's nature: mean log-abundances, family loadings, and which log-ratios matter to whom."""
+
+    mean: Array
+    family: npt.NDArray[np.int64]
+    general: Array
+    special: Array
+    truth: str
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, lineages: list[str], world: World) -> _Taxa:
+        families = [lineage.split(";g__")[0] for lineage in lineages]
+        family = np.array([sorted(set(families)).index(name) for name in families])
+        mean = rng.normal(0.0, 2.8, len(lineages))
+        common = np.argsort(mean)[-45:]
+        general = _balance(rng, common, family, len(lineages), world.truth)
+        special = np.column_stack([_balance(rng, common, family, len(lineages), world.truth) for _ in world.arms])
+        return cls(mean, family, general, special, world.truth)
+
+    def abundances(self, rng: np.random.Generator, study: npt.NDArray[np.int64], shift: float) -> Array:
+        n, t = len(study), len(self.mean)
+        shared = rng.normal(0.0, 0.7, (n, self.family.max() + 1))[:, self.family]
+        moved = {s: np.random.default_rng([int(s), 7]).normal(0.0, shift, t) for s in np.unique(study)}
+        return np.asarray(self.mean + shared + rng.normal(0.0, 1.1, (n, t)) + np.array([moved[s] for s in study]) * (shift > 0))
+
+    def effects(self, latent: Array) -> tuple[Array, Array]:
+        z = latent - latent.mean(axis=0)
+        scores = np.column_stack([z @ self.general, z @ self.special])
+        scores = scores / scores.std(axis=0)
+        if self.truth == "threshold":  # a step: only people above a bar differ
+            scores = (scores > 0.5).astype(float)
+            scores = (scores - scores.mean(axis=0)) / scores.std(axis=0)
+        return scores[:, 0], scores[:, 1:]
+
+
+def _balance(rng: np.random.Generator, common: Any, family: Any, t: int, truth: str) -> Array:
+    weights = np.zeros(t)
+    if truth == "family":
+        up, down = rng.choice(np.unique(family[common]), 2, replace=False)
+        weights[family == up], weights[family == down] = 1 / (family == up).sum(), -1 / (family == down).sum()
+        return weights
+    half = 1 if truth == "sparse" else 4
+    chosen = rng.choice(common, 2 * half, replace=False)
+    weights[chosen[:half]], weights[chosen[half:]] = 1 / half, -1 / half
+    return weights
+
+
+def _expected_score(centre: Array, noise: float) -> Array:
+    """E[clip(round(N(centre, noise)), 0, 27)] = sum of P(score > k)."""
+    return np.asarray(sum(norm.sf((k + 0.5 - centre) / noise) for k in range(27)))
+
+
+def _lineages() -> list[str]:
+    text = files("features.data").joinpath("simulated_genera.txt").read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def _lifestyle(rng: np.random.Generator, n: int) -> tuple[dict[str, Array], Array]:
+    """Return the lifestyle columns and their joint effect, scaled to sd 1 (positive = worse)."""
+    fibre, sleep = np.round(rng.lognormal(2.9, 0.4, n), 1), np.round(np.clip(rng.normal(7.0, 1.1, n), 3, 12), 1)
+    life = {
+        "age_years": np.round(np.clip(rng.normal(42, 13, n), 18, 85)), "sex": rng.integers(2, size=n).astype(float),
+        "bmi": np.round(np.clip(rng.normal(26, 4.5, n), 16, 50), 1), "fibre_g_day": fibre, "sleep_h": sleep,
+        "fermented_servings_day": np.round(rng.gamma(1.2, 0.8, n), 1), "exercise_min_week": np.round(rng.gamma(1.5, 70, n)),
+        "antibiotics_3m": (rng.random(n) < 0.12).astype(float), "ssri": (rng.random(n) < 0.35).astype(float),
+        "smoking": (rng.random(n) < 0.2).astype(float), "alcohol_units_week": np.round(rng.gamma(1.0, 5.0, n), 1),
+    }  # fmt: skip
+    effect = -0.6 * np.log(fibre) + 0.45 * (sleep - 7.0) ** 2 / 1.5 - 0.06 * np.sqrt(life["exercise_min_week"])
+    effect = effect + 0.4 * life["ssri"] + 0.3 * life["smoking"] + 0.25 * life["antibiotics_3m"]
+    return life, np.asarray((effect - effect.mean()) / effect.std())
+
+
+def _reads(rng: np.random.Generator, latent: Array, names: Objects, lineages: list[str], world: World) -> Counts:
+    share = np.exp(latent - latent.max(axis=1, keepdims=True))
+    if world.asv_per_genus > 1:
+        k, t = world.asv_per_genus, len(lineages)
+        share = (share[:, :, None] * rng.dirichlet(np.full(k, 0.3), size=(len(names), t))).reshape(len(names), -1)
+        lineages = [lineage for lineage in lineages for _ in range(k)]
+    depth = np.clip(rng.lognormal(10.0, 0.7, len(names)), 5_000, 100_000).astype(int)
+    reads = rng.multinomial(depth, share / share.sum(axis=1, keepdims=True))
+    row, column = np.nonzero(reads)
+    samples = tuple(f"{name}.stool" for name in names)
+    return Counts.of(samples, tuple(lineages), (row, column, reads[row, column]), "counts")
+
+
+def _tables(rng: np.random.Generator, names: Objects, study: Any, studies: int, arm: Objects, life: dict[str, Array],
+            baseline: Array, follow_up: Array, counts: Counts, world: World) -> Cohort:  # fmt: skip
+    n = len(names)
+    sample = np.array(counts.sample_ids, dtype=object)
+    columns = {name: _holes(rng, column, world.missing * (name not in ("age_years", "sex"))) for name, column in life.items()}
+    columns["sex"] = np.array(["female" if value else "male" for value in life["sex"]], dtype=object)
+    samples = {"sample_id": sample, "subject_id": names, "time": _full(n, 0.0), "arm": arm}
+    if studies > 1:
+        samples["study"] = np.array([f"study_{s}" for s in study], dtype=object)
+    outcomes = {
+        "subject_id": names, "sample_id": sample, "instrument": _full(n, "PHQ-9"), "baseline_time": _full(n, 0.0),
+        "baseline_score": baseline.astype(object), "followup_time": _full(n, 8.0), "followup_score": follow_up.astype(object),
+        "change": (follow_up - baseline).astype(object), "label": _full(n, None),
+    }  # fmt: skip
+    info = CohortInfo(title="Simulated cohort (no real people)", randomised=True, comparator=world.arms[0], time_unit="week")
+    return Cohort(info, samples, {"subject_id": names, "sample_id": _full(n, None), **columns}, outcomes, counts)
+
+
+def _holes(rng: np.random.Generator, column: Array, share: float) -> Objects:
+    cells = np.array(column.tolist(), dtype=object)
+    cells[rng.random(len(cells)) < share] = None
+    return cells
+
+
+def _full(n: int, value: Any) -> Objects:
+    return np.full(n, value, dtype=object)

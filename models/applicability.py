@@ -1,0 +1,67 @@
+"""May this person be answered? Limits learned from the training people, and the reason codes of a refusal.
+
+A rule that protects people is a small named module: thresholds on top, one table of checks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from features.design import Design
+from features.encoding import Encoding, SiteReference
+
+Array = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+UNSEEN_TAXA_REFUSE = 0.5  # share of abundance outside the training vocabulary from which no answer is given
+UNSEEN_TAXA_WIDEN = 0.2
+
+REASONS = {
+    "missing_baseline": "no baseline score",
+    "baseline_outside_training": "baseline score outside the range of the training people",
+    "arm_not_trained": "the intervention is not an arm of training",
+    "unmapped_taxa": "more than half of the sample is in taxa the model does not know",
+    "many_unseen_taxa": "a fifth or more of the sample is in taxa the model does not know (interval widened)",
+    "no_stool_sample": "no stool sample (interval widened)",
+    "unseen_study": "a study or site that training never saw, without a site reference (interval widened)",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Limits:
+    """What the training people were like: range of baseline, whether the model needs stool, and what lacking it costs.
+
+    `no_stool` and `unseen_taxa` multiply the predictive sd of rows without a sample or with many unknown taxa.
+    """
+
+    baseline_low: float
+    baseline_high: float
+    needs_stool: bool
+    no_stool: float = 1.0
+
+    def judge(self, design: Design, encoding: Encoding, site: SiteReference | None, widen: float) -> tuple[Flags, tuple[tuple[str, ...], ...], Array]:
+        """Return which rows may be answered, reason codes per row, and the factor on the predictive sd."""
+        unseen = encoding.unseen_share(design) if self.needs_stool else np.zeros(len(design))
+        new_site = np.array([study not in encoding.studies for study in design.study], dtype=bool)
+        lost = ~design.stool & self.needs_stool
+        refused = {
+            "missing_baseline": np.isnan(design.baseline),
+            "baseline_outside_training": (design.baseline < self.baseline_low) | (design.baseline > self.baseline_high),
+            "arm_not_trained": np.array([arm not in encoding.arms for arm in design.arm], dtype=bool),
+            "unmapped_taxa": unseen > UNSEEN_TAXA_REFUSE,
+        }  # fmt: skip
+        widened = {
+            "many_unseen_taxa": (unseen > UNSEEN_TAXA_WIDEN) & ~refused["unmapped_taxa"],
+            "no_stool_sample": lost,
+            "unseen_study": new_site & (site is None),
+        }
+        factors = {"many_unseen_taxa": self.no_stool, "no_stool_sample": self.no_stool, "unseen_study": widen}
+        factor = np.ones(len(design))
+        for code, hit in widened.items():
+            factor = np.where(hit, np.maximum(factor, factors[code]), factor)
+        table = {**refused, **widened}
+        reasons = tuple(tuple(code for code, hit in table.items() if hit[i]) for i in range(len(design)))
+        return ~np.any(list(refused.values()), axis=0), reasons, factor

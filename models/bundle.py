@@ -1,0 +1,180 @@
+"""The sealed folder that is served: arrays and a manifest, and the one predictor that runs it.
+
+`vagus predict` and the HTTP service both call `Bundle.predict`. Nothing here can execute code from a file: arrays are
+read without pickle, everything else is JSON.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from features.design import Design
+from features.digest import canonical_json
+from features.encoding import MICROBIOME, CovariateCode, Encoding, SiteReference
+from features.errors import VerificationFailed
+from features.instruments import find, reachable, remission_threshold, response_threshold
+from models.applicability import Limits
+from models.cores import KINDS, Core, Segment
+from models.intervals import clip_interval, probability_below
+from models.manifest import folder_digest, verify_folder, write_manifest
+from models.prediction import Predictions
+
+Array = npt.NDArray[np.float64]
+
+ARRAYS, MODEL = "arrays.npz", "model.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """How wide: the conformal quantile of scaled out-of-fold residuals, and their whole distribution.
+
+    `widen` multiplies the half-width for a row whose study training never saw and that has no site reference.
+    """
+
+    level: float
+    quantile: float
+    grid: Array
+    widen: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A served model: encoding, core, calibration, applicability limits, floor and the manifest that describes it."""
+
+    manifest: Mapping[str, Any]
+    encoding: Encoding
+    core: Core
+    calibration: Calibration
+    limits: Limits
+    floor: tuple[float, float]
+
+    @property
+    def digest(self) -> str:
+        """Return the digest that stands for the whole folder."""
+        return folder_digest(dict(self.manifest))
+
+    @property
+    def instrument(self) -> str:
+        """Return the instrument whose change is predicted."""
+        return str(self.manifest["instrument"])
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Return the arms of training."""
+        return self.encoding.arms
+
+    def predict(self, design: Design, site: SiteReference | None = None) -> Predictions:
+        """Return the answers for a design's rows; `site` centres rows of a study that training never saw."""
+        parts = self.encoding.blocks(design, site)
+        contributions = {"origin": np.full(len(design), self.core.intercept), **self.core.points(parts)}
+        raw = np.zeros(len(design))
+        for points in contributions.values():
+            raw = raw + points
+        low, high = self._reachable(design.baseline)
+        change = np.clip(raw, low, high)
+        answered, reasons, factor = self.limits.judge(design, self.encoding, site, self.calibration.widen)
+        sd = self.core.sd(parts) * factor
+        lower, upper = clip_interval(change, self.calibration.quantile * sd, low, high)
+        responds, remits = self._thresholds(design.baseline)
+        grid, improves_down = self.calibration.grid, find(self.instrument).lower_is_better
+        probabilities = [probability_below(bar, raw, sd, grid) for bar in (responds, remits)]
+        p_response, p_remission = (p if improves_down else 1.0 - p for p in probabilities)
+        return Predictions(
+            level=self.calibration.level, change=change, lower=lower, upper=upper, p_response=p_response, p_remission=p_remission,
+            floor_change=np.clip(self.floor[0] + self.floor[1] * design.baseline, low, high),
+            answered=answered, reasons=reasons, contributions={**contributions, "range": change - raw},
+        )  # fmt: skip
+
+    def _reachable(self, baseline: Array) -> tuple[Array, Array]:
+        low, high = reachable(find(self.instrument))
+        return low - baseline, high - baseline
+
+    def _thresholds(self, baseline: Array) -> tuple[Array, Array]:
+        """Return the changes at which a person counts as responder and as in remission; NaN where undefined."""
+        instrument = find(self.instrument)
+        response, remission = response_threshold(instrument, baseline), remission_threshold(instrument)
+        unknown = np.full(len(baseline), np.nan)
+        return (unknown if response is None else np.asarray(response) - baseline,
+                unknown if remission is None else np.full(len(baseline), float(remission)) - baseline)  # fmt: skip
+
+    def save(self, folder: Path) -> Self:
+        """Write the bundle into an empty or new folder and return it with its manifest completed."""
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        kind = next(name for name, cls in KINDS.items() if isinstance(self.core, cls))
+        state = {
+            "kind": kind, "floor": list(self.floor), "encoding": _pack("encoding", self.encoding, arrays),
+            "core": _pack("core", self.core, arrays), "calibration": _pack("calibration", self.calibration, arrays),
+            "limits": _pack("limits", self.limits, arrays),
+        }  # fmt: skip
+        (folder / ARRAYS).write_bytes(_npz(arrays))
+        (folder / MODEL).write_bytes(canonical_json(state))
+        written = write_manifest(folder, {k: v for k, v in self.manifest.items() if k not in ("files", "format_version")})
+        return type(self)(written, self.encoding, self.core, self.calibration, self.limits, self.floor)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read a bundle after recomputing every digest; raises VerificationFailed on any difference."""
+        manifest = verify_folder(folder)
+        try:
+            state = json.loads((folder / MODEL).read_bytes())
+            with np.load(folder / ARRAYS, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            encoding = _unpack(Encoding, "encoding", state, arrays)
+            core = _unpack(KINDS[state["kind"]], "core", state, arrays)
+            rest = (_unpack(Calibration, "calibration", state, arrays), _unpack(Limits, "limits", state, arrays))
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise VerificationFailed(f"{MODEL} or {ARRAYS} cannot be read as a bundle: {type(error).__name__}") from error
+        return cls(manifest, encoding, core, *rest, tuple(state["floor"]))
+
+
+def uses_microbiome(core: Core) -> bool:
+    """Return whether any microbiome column carries weight."""
+    segments = getattr(core, "segments", None)
+    return segments is None or any(segment.block.removeprefix("arm×") in MICROBIOME for segment in segments)
+
+
+def _pack(prefix: str, part: Any, arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    """Put a dataclass's arrays aside under `prefix.name` and return the rest as JSON."""
+    plain: dict[str, Any] = {}
+    for field in fields(part):
+        value = getattr(part, field.name)
+        if isinstance(value, np.ndarray):
+            arrays[f"{prefix}.{field.name}"] = value
+        else:
+            plain[field.name] = [vars(item) for item in value] if field.name in ("covariates", "segments") else value
+    return plain
+
+
+def _unpack(cls: type[Any], prefix: str, state: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
+    own = {name.split(".", 1)[1]: array for name, array in arrays.items() if name.startswith(f"{prefix}.")}
+    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in state[prefix].items()}
+    if "covariates" in plain:
+        plain["covariates"] = tuple(CovariateCode(**_tuples(item)) for item in plain["covariates"])
+    if "segments" in plain:
+        plain["segments"] = tuple(Segment(**item) for item in plain["segments"])
+    return cls(**own, **plain)
+
+
+def _tuples(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in item.items()}
+
+
+def _npz(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """Return an uncompressed .npz whose bytes depend on the arrays alone (fixed times, sorted names)."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(arrays):
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), member.getvalue())
+    return out.getvalue()

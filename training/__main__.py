@@ -1,0 +1,145 @@
+"""The data scientist's door: arguments only. `python -m training VERB ...` or `vagus VERB ...`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from training import doctor, output
+from training.config import read_config
+
+
+def main(argv: list[str]) -> int:
+    """Run one verb and return its exit code."""
+    parser = _parser()
+    given = parser.parse_args(argv)
+    code: int = given.run(given)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="vagus", description="Train, look at, promote and export models.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    _train(_verb(verbs, "train", _run_train, "nested validation by subject, tested increment, final model, MLflow run", TRAIN_HELP))
+    runs = _verb(verbs, "runs", _run_runs, "list runs, or show one: vagus runs show RUN")
+    runs.add_argument("what", nargs="*", metavar="show RUN")
+    promote = _verb(verbs, "promote", _run_promote, "move an alias to a run's model, if every gate passes (else exit 3)")
+    promote.add_argument("reference", metavar="RUN")
+    promote.add_argument("--alias", default="champion")
+    rollback = _verb(verbs, "rollback", _run_rollback, "move an alias back to the version before")
+    rollback.add_argument("name", metavar="NAME")
+    rollback.add_argument("--alias", default="champion")
+    export = _verb(verbs, "export", _run_export, "write the sealed folder that is served")
+    export.add_argument("reference", metavar="RUN-or-NAME@ALIAS")
+    export.add_argument("--out", type=Path, required=True, metavar="BUNDLE")
+    _predict(_verb(verbs, "predict", _run_predict, "predict for a cohort folder, through the bundle that is served"))
+    _verb(verbs, "doctor", _run_doctor, "say what is installed and whether it works")
+    return parser
+
+
+TRAIN_HELP = """\
+example: vagus train cohort/ --instrument PHQ-9
+The run is recorded even when a promotion gate says no (exit 0). Exit 3: a leak was found, or fewer than 20 people (recorded
+with its reference rows). A config file may set: task, follow_up, positive, model, repeats, folds, shuffles, seed, splits, accept."""
+
+
+def _verb(verbs: Any, name: str, run: Any, text: str, epilog: str = "") -> argparse.ArgumentParser:
+    verb: argparse.ArgumentParser = verbs.add_parser(
+        name, help=text, description=text, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    verb.set_defaults(run=run)
+    verb.add_argument("--tracking-uri", metavar="URI", help="MLflow store (default: $MLFLOW_TRACKING_URI or SQLite under ./.vagus)")
+    verb.add_argument("--json", action="store_true", help="print one JSON object on stdout; progress goes to stderr")
+    return verb
+
+
+def _train(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("cohort", type=Path, metavar="DIR")
+    verb.add_argument("--instrument", required=True, metavar="NAME", help="whose change is predicted, as in outcomes.tsv")
+    verb.add_argument("--task", choices=("change", "score", "label"), help="default: change")
+    verb.add_argument("--follow-up", type=float, metavar="TIME", help="needed where one baseline has several follow-ups")
+    verb.add_argument("--config", type=Path, metavar="FILE.toml")
+    verb.add_argument("--name", default="", metavar="MODEL", help="name in the registry (default: vagus-INSTRUMENT)")
+    verb.add_argument("--model", metavar="ENTRY", help="search (default: the inner loop chooses) or one entry, such as baseline")
+    verb.add_argument("--seed", type=int)
+    verb.add_argument("--accept", action="append", metavar="CODE", help="keep rows with this (true) problem of `cohort check`; may be repeated")
+
+
+def _predict(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("cohort", type=Path, metavar="DIR")
+    verb.add_argument("--model", required=True, metavar="BUNDLE-or-RUN-or-NAME@ALIAS")
+    verb.add_argument("--out", type=Path, required=True, metavar="FILE.tsv")
+    verb.add_argument("--every-arm", action="store_true", help="one row per person and arm of training")
+    verb.add_argument("--force", action="store_true", help="fill in numbers of unanswered rows too (for evaluation)")
+    verb.add_argument("--site-reference", type=Path, metavar="FILE", help="the .sites.json of an earlier prediction")
+    verb.add_argument("--accept", action="append", default=[], metavar="CODE")
+
+
+def _run_train(given: argparse.Namespace) -> int:
+    from training import jobs
+
+    config = read_config(
+        given.config, instrument=given.instrument, task=given.task, follow_up=given.follow_up, model=given.model, seed=given.seed,
+        accept=tuple(given.accept) if given.accept else None,
+    )  # fmt: skip
+    found = jobs.train(given.cohort, config, name=given.name, uri=given.tracking_uri, say=output.say)
+    output.show(found, given.json, output.trained)
+    jobs.refuse_small(found)
+    return 0
+
+
+def _run_runs(given: argparse.Namespace) -> int:
+    from training import promotion
+
+    if given.what[:1] == ["show"] and len(given.what) == 2:
+        output.show(promotion.show(given.what[1], given.tracking_uri), given.json, output.trained)
+    else:
+        output.show({"runs": promotion.listing(given.tracking_uri)}, given.json, output.runs)
+    return 0
+
+
+def _run_promote(given: argparse.Namespace) -> int:
+    from training import promotion
+
+    output.show(promotion.promote(given.reference, alias=given.alias, uri=given.tracking_uri), given.json, output.alias)
+    return 0
+
+
+def _run_rollback(given: argparse.Namespace) -> int:
+    from training import promotion
+
+    output.show(promotion.rollback(given.name, alias=given.alias, uri=given.tracking_uri), given.json, output.alias)
+    return 0
+
+
+def _run_export(given: argparse.Namespace) -> int:
+    from training import promotion
+
+    bundle = promotion.export(given.reference, given.out, uri=given.tracking_uri)
+    output.show({"bundle": str(given.out), "digest": bundle.digest, "instrument": bundle.instrument}, given.json, output.exported)
+    return 0
+
+
+def _run_predict(given: argparse.Namespace) -> int:
+    from training import predict_job
+
+    found = predict_job.run(
+        given.cohort, given.model, given.out, uri=given.tracking_uri, every_arm=given.every_arm, force=given.force,
+        sites=given.site_reference, accept=frozenset(given.accept),
+    )  # fmt: skip
+    output.show(found, given.json, output.predicted)
+    return 0
+
+
+def _run_doctor(given: argparse.Namespace) -> int:
+    found = doctor.examine()
+    output.show(found, given.json, output.examined)
+    return 0 if found["works"] else 1
+
+
+if __name__ == "__main__":
+    from vagus import main as front_door
+
+    sys.exit(front_door(sys.argv[1:]))

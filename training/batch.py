@@ -1,0 +1,108 @@
+"""Batch prediction: a cohort folder through the very bundle that is served, to a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from features.blocks import SITE_MINIMUM, site_reference
+from features.cohort import Cohort
+from features.design import Design
+from features.digest import canonical_json, json_digest
+from features.encoding import SiteReference
+from features.errors import invalid
+from features.instruments import find
+from models.bundle import Bundle
+from models.prediction import Predictions
+
+COLUMNS = (
+    "subject_id", "sample_id", "instrument", "baseline_time", "arm", "baseline_score", "change", "change_lower", "change_upper",
+    "follow_up", "p_response", "p_remission", "floor_change", "answered", "reason", "model_digest",
+)  # fmt: skip
+
+
+def predict_table(cohort: Cohort, bundle: Bundle, sites: Mapping[str, SiteReference], *, every_arm: bool, force: bool) -> Iterator[list[str]]:
+    """Yield the rows of the prediction table (contract section 3), header first.
+
+    A row that is not answered has blank numbers; `force` fills them for evaluation and keeps `answered` false.
+    """
+    design = _design(cohort, bundle)
+    arms = bundle.arms if every_arm else (None,)
+    answers = [(_given(design, arm), _by_study(bundle, _given(design, arm), sites)) for arm in arms]
+    digest = bundle.digest
+    yield list(COLUMNS)
+    for i in range(len(design)):
+        for given, found in answers:
+            row, at = found[i]
+            yield _row(given, i, bundle.instrument, row, at, digest, force)
+
+
+def site_references(cohort: Cohort, bundle: Bundle) -> dict[str, SiteReference]:
+    """Return a reference for each study that training never saw and that has at least 20 samples in the table."""
+    design = _design(cohort, bundle)
+    found: dict[str, SiteReference] = {}
+    for study in sorted(set(design.study.tolist()) - set(bundle.encoding.studies)):
+        own = np.flatnonzero(design.study == study)
+        _, first = np.unique(design.sample[own].astype(str), return_index=True)  # a sample with two outcome rows counts once
+        reference = site_reference(bundle.encoding, design.take(own[np.sort(first)]), study)
+        if reference is not None:
+            found[study] = reference
+    return found
+
+
+def save_sites(path: Path, sites: Mapping[str, SiteReference]) -> str:
+    """Write site references as JSON and return their digest."""
+    content = {name: {**vars(site), "genus_centre": site.genus_centre.tolist(), "family_centre": site.family_centre.tolist()} for name, site in sites.items()}
+    digest = json_digest(content)
+    path.write_bytes(canonical_json({"digest": digest, "sites": content}))
+    return digest
+
+
+def load_sites(path: Path) -> dict[str, SiteReference]:
+    """Read what `save_sites` wrote; raises InvalidInput when its digest does not hold."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        content = stored["sites"]
+        if json_digest(content) != stored["digest"]:
+            raise ValueError
+        return {name: SiteReference(name, site["samples"], np.array(site["genus_centre"]), np.array(site["family_centre"])) for name, site in content.items()}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise invalid("site_reference", "this is not a site reference, or it was altered", f"Give the .sites.json of an earlier prediction "
+                      f"with {SITE_MINIMUM} samples or more", file=str(path)) from error  # fmt: skip
+
+
+def _design(cohort: Cohort, bundle: Bundle) -> Design:
+    names = [name for name in cohort.instruments if find(name).name == bundle.instrument]
+    return cohort.design(names[0] if names else bundle.instrument)
+
+
+def _given(design: Design, arm: str | None) -> Design:
+    return design if arm is None else design.with_arm(arm)
+
+
+def _by_study(bundle: Bundle, design: Design, sites: Mapping[str, SiteReference]) -> list[tuple[Predictions, int]]:
+    """Return, per row, the answers of its study and its place in them."""
+    found: list[Any] = [None] * len(design)
+    for study in sorted(set(design.study.tolist())):
+        rows = np.flatnonzero(design.study == study)
+        answers = bundle.predict(design.take(rows), sites.get(study))
+        for k, i in enumerate(rows):
+            found[i] = (answers, k)
+    return found
+
+
+def _row(design: Design, i: int, instrument: str, found: Predictions, at: int, digest: str, force: bool) -> list[str]:
+    answered = bool(found.answered[at])
+    change, baseline = found.change[at], design.baseline[i]
+    numbers = [change, found.lower[at], found.upper[at], baseline + change, found.p_response[at], found.p_remission[at], found.floor_change[at]]
+    shown = [_text(value) if answered or force else "" for value in numbers]
+    head = [design.subject[i], design.sample[i] or "", instrument, _text(design.baseline_time[i]), design.arm[i], _text(baseline)]
+    return [*map(str, head), *shown, "true" if answered else "false", ",".join(found.reasons[at]), digest]
+
+
+def _text(value: float) -> str:
+    return "" if np.isnan(value) else repr(float(value))

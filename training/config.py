@@ -1,0 +1,70 @@
+"""The run configuration: TOML and command line, parsed once into a frozen object. An unknown key is an error."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from features.errors import invalid
+from models.catalog import CATALOG, RAW
+
+SEARCH = "search"
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What decides a training run besides the cohort.
+
+    `model`: `search` (the inner loop chooses) or the name of one catalogue entry. `repeats`: how often the outer folds
+    are redrawn (0 = by cohort size). `shuffles`: runs of the whole search on shuffled outcomes. `splits`: a table of the
+    user's own folds (columns subject_id, fold). `jobs`: folds side by side (0 = one per core).
+    """
+
+    instrument: str = ""
+    task: str = "change"
+    follow_up: float | None = None
+    positive: str = ""
+    model: str = SEARCH
+    repeats: int = 0
+    folds: int = 5
+    shuffles: int = -1
+    seed: int = 0
+    splits: str = ""
+    accept: tuple[str, ...] = field(default_factory=tuple)
+    jobs: int = 0
+
+    def recorded(self) -> dict[str, Any]:
+        """Return the settings that change results (not how many cores were used)."""
+        return {name: (list(value) if isinstance(value, tuple) else value) for name, value in vars(self).items() if name != "jobs"}
+
+
+def read_config(path: Path | None, **given: Any) -> RunConfig:
+    """Return the configuration of a TOML file (optional) overridden by what was given on the command line."""
+    found: dict[str, Any] = {}
+    if path is not None:
+        try:
+            found = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise invalid("config_unreadable", "the run configuration cannot be read", "Check the path", file=str(path)) from error
+        except tomllib.TOMLDecodeError as error:
+            raise invalid("config_not_toml", f"the run configuration is not TOML ({error})", "Mend the line named", file=str(path)) from error
+    known = {f.name for f in fields(RunConfig)}
+    unknown = sorted(set(found) - known)
+    if unknown:
+        raise invalid("config_unknown_key", f"unknown key {unknown[0]!r}", f"Known keys: {', '.join(sorted(known))}", file=str(path))
+    if "accept" in found:
+        found["accept"] = tuple(found["accept"])
+    return _checked(replace(RunConfig(**found), **{name: value for name, value in given.items() if value is not None}))
+
+
+def _checked(config: RunConfig) -> RunConfig:
+    names = [SEARCH, *(name for name, entry in CATALOG.items() if entry.blocks != (RAW,))]
+    if config.model not in names:
+        raise invalid("unknown_model", "no such model in the catalogue", f"Choose one of: {', '.join(names)}")
+    if config.task not in ("change", "score", "label"):
+        raise invalid("unknown_task", "no such task", "Choose change, score or label")
+    if config.folds < 2:
+        raise invalid("too_few_folds", "cross-validation needs at least 2 folds", "Set folds = 5")
+    return config

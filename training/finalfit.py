@@ -1,0 +1,108 @@
+"""The model that is kept: chosen and fitted on all people, with intervals from out-of-fold residuals, as a Bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from features.blocks import FeatureEncoder
+from features.counts import Array
+from models.applicability import Limits
+from models.bundle import Bundle, Calibration, uses_microbiome
+from models.catalog import CANDIDATES, CATALOG, columns_of
+from models.cores import AdditiveCore
+from models.export import to_core
+from models.intervals import distribution, quantile
+from training.assess import LEVEL
+from training.config import SEARCH, RunConfig
+from training.problem import Problem
+from training.protocol import Evaluation
+from training.selection import Configuration, choose, encode, fit_entry
+
+
+@dataclass(frozen=True, eq=False)
+class FinalModel:
+    """The fitted model, what it was fitted with, and its bundle."""
+
+    configuration: Configuration
+    encoder: FeatureEncoder
+    model: Any
+    bundle: Bundle
+
+
+def fit_final(problem: Problem, evaluation: Evaluation, config: RunConfig, *, widen: float, manifest: Mapping[str, Any]) -> FinalModel:
+    """Choose on all people, fit on all people, and take the interval width from that entry's out-of-fold residuals."""
+    with threadpool_limits(1):
+        chosen, rmse = _choose(problem, config)
+        encoder, Z = encode(problem)
+        entry = CATALOG[chosen.entry]
+        columns = columns_of(list(Z.columns), entry)
+        model = fit_entry(entry, chosen.params, Z[columns], problem.y, seed=config.seed)
+    core = to_core(model, columns)
+    core = core if isinstance(core, AdditiveCore) else replace(core, rmse=rmse)
+    scores = scaled_residuals(problem, evaluation, chosen.entry)
+    bundle = Bundle(
+        manifest={**manifest, "entry": chosen.entry, "params": dict(chosen.params), **served_fields(problem, encoder)},
+        encoding=encoder.encoding_, core=core,
+        calibration=Calibration(LEVEL, quantile(scores, LEVEL), distribution(scores), widen),
+        limits=_limits(problem, core), floor=_floor(problem),
+    )  # fmt: skip
+    return FinalModel(chosen, encoder, model, bundle)
+
+
+def _choose(problem: Problem, config: RunConfig) -> tuple[Configuration, float]:
+    """Return the configuration to keep and its inner RMSE (1 for a reference: its residuals are not scaled)."""
+    if config.model not in (SEARCH, *CANDIDATES):
+        return Configuration(config.model, {}), 1.0
+    choice = choose(problem, CANDIDATES if config.model == SEARCH else (config.model,), seed=config.seed)
+    return choice.winner, choice.rmse[choice.winner.entry]
+
+
+def scaled_residuals(problem: Problem, evaluation: Evaluation, row: str) -> Array:
+    """Return out-of-fold residuals over own sd, averaged over repeats per row."""
+    return np.asarray(((problem.y - evaluation.predictions[row]) / evaluation.sds[row]).mean(axis=0))
+
+
+def served_fields(problem: Problem, encoder: FeatureEncoder) -> dict[str, Any]:
+    """Return what a service must know to check a request: arms, units, covariates, taxa, the trained follow-up lag."""
+    encoding = encoder.encoding_
+    lag = problem.design.lag[~np.isnan(problem.design.lag)]
+    covariates = {
+        code.name: {"kind": "numeric", "low": code.low, "high": code.high} if code.kind == "numeric" else {"kind": "categorical", "levels": list(code.levels)}
+        for code in encoding.covariates
+    }
+    return {
+        "instrument": problem.instrument.name, "level": LEVEL, "arms": list(encoding.arms), "comparator": encoding.comparator,
+        "unit": encoding.unit, "lag": {"low": float(lag.min()), "high": float(lag.max())} if len(lag) else None,
+        "covariates": covariates, "genera": list(encoding.genera), "studies": len(encoding.studies),
+        "subjects": problem.people, "rows": len(problem.y), "claim": "prognostic",
+    }  # fmt: skip
+
+
+def _floor(problem: Problem) -> tuple[float, float]:
+    """Return intercept and slope of change on baseline: what baseline severity alone predicts."""
+    slope, intercept = np.polyfit(problem.design.baseline, problem.y, 1) if np.ptp(problem.design.baseline) > 0 else (0.0, problem.y.mean())
+    return float(intercept), float(slope)
+
+
+def _limits(problem: Problem, core: Any) -> Limits:
+    baseline = problem.design.baseline
+    slack = 0.1 * float(np.ptp(baseline))
+    return Limits(float(baseline.min()) - slack, float(baseline.max()) + slack, uses_microbiome(core), _no_stool(core))
+
+
+def _no_stool(core: Any) -> float:
+    """Return the sd factor of a person without stool: the microbiome's own share of the signal becomes noise."""
+    if not isinstance(core, AdditiveCore):
+        return 1.0
+    start, lost = 0, 0.0
+    for segment in core.segments:
+        own = core.weights[start : start + segment.width]
+        lost += float(own @ own) if segment.contribution == "microbiome" and not segment.block.startswith("arm×") else 0.0
+        start += segment.width
+    noise = float(np.exp(core.noise[0])) * core.noise[2] ** 2
+    return float(np.sqrt(1.0 + lost / noise))

@@ -1,0 +1,29 @@
+"""`vagus predict`: read the cohort, find the bundle, write the table and the site references beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from features.importers.folder import read_cohort
+from models.bundle import Bundle
+from training import batch, promotion
+
+
+def run(folder: Path, model: str, out: Path, *, uri: str | None, every_arm: bool, force: bool, sites: Path | None, accept: frozenset[str]) -> dict[str, Any]:
+    """Write the prediction table; return counts, digests and where things are. The table appears whole or not at all."""
+    bundle = Bundle.load(promotion.bundle_folder(model, uri))
+    cohort = read_cohort(folder, accept=accept)
+    references = batch.load_sites(sites) if sites else batch.site_references(cohort, bundle)
+    found: dict[str, Any] = {"out": str(out), "model_digest": bundle.digest, "instrument": bundle.instrument}
+    if references and not sites:
+        place = out.with_name(out.name + ".sites.json")
+        found |= {"site_reference": str(place), "site_reference_digest": batch.save_sites(place, references)}
+    rows = answered = 0
+    draft = out.with_name(out.name + ".part")
+    with draft.open("w", encoding="utf-8", newline="") as table:
+        for cells in batch.predict_table(cohort, bundle, references, every_arm=every_arm, force=force):
+            table.write("\t".join(cells) + "\n")
+            rows, answered = rows + 1, answered + (cells[-3] == "true")
+    draft.replace(out)
+    return {**found, "rows": rows - 1, "answered": answered}

@@ -1,0 +1,157 @@
+"""Repeated nested cross-validation: the only place that fits for evaluation.
+
+Outer folds are drawn by subject. In each, everything is fitted on the training rows: encoder, references, and the inner
+loop that tunes and chooses among candidates. What leaves a fold is held-out predictions, never a score that feeds back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from features.blocks import site_reference
+from features.counts import Array
+from models.catalog import CANDIDATES, CATALOG
+from training.problem import Problem
+from training.selection import Choice, Configuration, choose, encode, fit_predict
+from training.splits import Rows, Split, by_group, by_study, verify
+
+CHOSEN = "chosen"  # the row of the whole search: in each fold, whatever its inner loop chose
+NO_LIFESTYLE = "no_lifestyle"  # the covariates reference without its lifestyle block, for that block's increment
+STUDY_ROWS = ("mean", "baseline", "covariates", "additive")
+OUTER_FOLDS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Held-out predictions of every model row: `predictions[name]` and `sds[name]` are repeats × n."""
+
+    splits: tuple[Split, ...]
+    predictions: dict[str, Array]
+    sds: dict[str, Array]
+    choices: tuple[Choice, ...]
+
+    @property
+    def fold(self) -> Array:
+        """Return the repeats × n fold numbers."""
+        return np.array([split.fold for split in self.splits])
+
+
+@dataclass(frozen=True, eq=False)
+class _FoldResult:
+    repeat: int
+    held_out: Rows
+    rows: dict[str, tuple[Array, Array]]
+    choice: Choice | None
+
+
+def repeats_for(people: int) -> int:
+    """Return how often the outer folds are redrawn: small cohorts vary most between draws and cost least."""
+    return 5 if people <= 100 else 3 if people <= 300 else 2 if people <= 800 else 1
+
+
+def outer_splits(problem: Problem, *, repeats: int, seed: int, folds: int = OUTER_FOLDS) -> tuple[Split, ...]:
+    """Return the outer folds by subject, one split per repeat."""
+    return tuple(by_group(problem.subjects, folds, seed=seed, repeat=r, y=problem.y) for r in range(repeats))
+
+
+def evaluate(problem: Problem, splits: Sequence[Split], *, seed: int, candidates: Sequence[str] = CANDIDATES,
+             title: str = "nested validation", jobs: int = 0) -> Evaluation:  # fmt: skip
+    """Return held-out predictions of all references, all candidates and the search itself.
+
+    Raises Refused when a subject stands in two folds. `jobs` folds run side by side (0 = one per core), one thread each.
+    """
+    for split in splits:
+        verify(split, problem.subjects)
+    work = [delayed(_fold)(problem, split.repeat, train, held_out, seed, tuple(candidates)) for split in splits for _, train, held_out in split.parts()]
+    return _gather(problem, tuple(splits), _run(work, title, jobs))
+
+
+def leave_one_study_out(problem: Problem, *, seed: int, jobs: int = 0) -> Evaluation | None:
+    """Return predictions for each study by models that never saw it, or None with fewer than two studies.
+
+    The held-out study is centred on its own unlabelled samples where it has enough of them.
+    """
+    split = by_study(problem.design.study)
+    if len(np.unique(split.fold)) < 2:
+        return None
+    work = [delayed(_study_fold)(problem, train, held_out, seed) for _, train, held_out in split.parts()]
+    return _gather(problem, (split,), _run(work, "leave one study out", jobs))
+
+
+def _run(work: list[object], title: str, jobs: int) -> list[_FoldResult]:
+    pool = Parallel(n_jobs=jobs or min(os.cpu_count() or 1, len(work)), return_as="generator_unordered", batch_size=1)
+    return list(tqdm(pool(work), total=len(work), desc=title, unit="fold", leave=False))
+
+
+def _fold(problem: Problem, repeat: int, train: Rows, held_out: Rows, seed: int, candidates: tuple[str, ...]) -> _FoldResult:
+    with threadpool_limits(1):
+        part, rest = problem.take(train), problem.take(held_out)
+        encoder, Z = encode(part)
+        _, W = encode(rest, encoder)
+        rows = {name: fit_predict(entry, {}, Z, part.y, W, seed=seed) for name, entry in CATALOG.items() if entry.reference}
+        rows[NO_LIFESTYLE] = fit_predict(CATALOG["covariates"], {}, Z, part.y, W, seed=seed, without=("life",))
+        if not candidates:
+            return _FoldResult(repeat, held_out, rows, None)
+        choice = choose(part, candidates, seed=seed)
+        for name, config in choice.per_entry.items():
+            rows[name] = fit_predict(CATALOG[name], config.params, Z, part.y, W, seed=seed, rmse=choice.rmse[name])
+        rows[CHOSEN] = _winner(choice, rows, lambda c: fit_predict(CATALOG[c.entry], c.params, Z, part.y, W, seed=seed, rmse=choice.rmse[c.entry]))
+        return _FoldResult(repeat, held_out, rows, choice)
+
+
+def _winner(choice: Choice, rows: dict[str, tuple[Array, Array]], fit: Callable[[Configuration], tuple[Array, Array]]) -> tuple[Array, Array]:
+    """The search's winner is nearly always its entry's own best setting, which is fitted already."""
+    own = choice.per_entry[choice.winner.entry]
+    return rows[choice.winner.entry] if own.params == choice.winner.params else fit(choice.winner)
+
+
+def _study_fold(problem: Problem, train: Rows, held_out: Rows, seed: int) -> _FoldResult:
+    with threadpool_limits(1):
+        part, rest = problem.take(train), problem.take(held_out)
+        encoder, Z = encode(part)
+        site = site_reference(encoder.encoding_, rest.design, "held-out study")
+        _, W = encode(rest, encoder, site)
+        return _FoldResult(0, held_out, {name: fit_predict(CATALOG[name], {}, Z, part.y, W, seed=seed) for name in STUDY_ROWS}, None)
+
+
+def _gather(problem: Problem, splits: tuple[Split, ...], results: list[_FoldResult]) -> Evaluation:
+    shape = (len(splits), len(problem.y))
+    names = results[0].rows
+    predictions, sds = ({name: np.full(shape, np.nan) for name in names} for _ in range(2))
+    for result in results:
+        for name, (mean, sd) in result.rows.items():
+            predictions[name][result.repeat, result.held_out] = mean
+            sds[name][result.repeat, result.held_out] = sd
+    # Folds finish in any order; the first held-out row gives the choices one order for ever.
+    ordered = sorted(results, key=lambda result: (result.repeat, int(result.held_out[0])))
+    return Evaluation(splits, predictions, sds, tuple(r.choice for r in ordered if r.choice is not None))
+
+
+def shuffled(problem: Problem, *, draws: int, seed: int) -> list[tuple[float, float]]:
+    """Return, per shuffle of the outcome, (best inner R2, nested R2): how good this search looks on noise.
+
+    The first is what reporting the winner of a search without an outer loop would claim; the second is what we report.
+    """
+    found = []
+    for draw in range(draws):
+        rng = np.random.default_rng([seed, 13, draw])
+        noise = problem.with_y(rng.permutation(problem.y))
+        result = evaluate(noise, outer_splits(noise, repeats=1, seed=seed + draw), seed=seed, title=f"shuffled outcome {draw + 1}/{draws}")
+        nested = 1.0 - np.mean((noise.y - result.predictions[CHOSEN][0]) ** 2) / np.var(noise.y)
+        found.append((float(np.mean([choice.best_r2 for choice in result.choices])), float(nested)))
+    return found
+
+
+INCREMENTS: tuple[tuple[str, str, str], ...] = (
+    ("microbiome", "covariates", "additive"),
+    ("lifestyle", NO_LIFESTYLE, "covariates"),
+)
+"""(block, model row without it, model row with it): the pre-specified additive model, with and without the block."""
+

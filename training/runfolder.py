@@ -1,0 +1,95 @@
+"""The run folder: what an auditor reads, written once per training. People appear as salted hashes only.
+
+run.json (the record), oof.tsv (held-out answers per person, repeat and model row), splits.tsv, rows.tsv (digests of the
+training rows), bundle/ (the fitted model as data), plots/, report.html, and a manifest with the digest of each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from features.digest import canonical_json, json_digest
+from models.manifest import write_manifest
+from training.assess import HeldOut
+from training.problem import Problem
+from training.protocol import Evaluation
+
+OOF_COLUMNS = ("row", "subject", "repeat", "fold", "model", "y", "baseline", "arm", "study", "prediction", "lower", "upper", "p_response", "response")
+
+
+def hashed(subject: Any, salt: str) -> str:
+    """Return a subject's name in the record: 16 hex digits of a hash salted with the data digest."""
+    return hashlib.sha256(f"{salt}|{subject}".encode()).hexdigest()[:16]
+
+
+def write_oof(folder: Path, problem: Problem, evaluation: Evaluation, answers: Mapping[str, HeldOut], salt: str) -> None:
+    """Write oof.tsv: one line per model row, repeat and person, floats as shortest round-trip text."""
+    who = [hashed(subject, salt) for subject in problem.subjects]
+    lines = ["\t".join(OOF_COLUMNS)]
+    for model, held in answers.items():
+        for repeat, fold in enumerate(evaluation.fold):
+            for i, subject in enumerate(who):
+                head: list[Any] = [i, subject, repeat, int(fold[i]), model, problem.y[i], problem.design.baseline[i], problem.design.arm[i], problem.design.study[i]]
+                own = [held.prediction[repeat, i], held.lower[repeat, i], held.upper[repeat, i], held.p_response[repeat, i], held.responds[i]]
+                lines.append("\t".join(_cell(value) for value in head + own))
+    (folder / "oof.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write_splits(folder: Path, problem: Problem, evaluation: Evaluation, salt: str) -> None:
+    """Write splits.tsv (repeat, fold, subject)."""
+    cells = {(split.repeat, int(k), hashed(who, salt)) for split in evaluation.splits for k, who in zip(split.fold, problem.subjects, strict=True)}
+    text = "repeat\tfold\tsubject\n" + "".join(f"{r}\t{k}\t{who}\n" for r, k, who in sorted(cells))
+    (folder / "splits.tsv").write_text(text, encoding="utf-8")
+
+
+def write_rows(folder: Path, problem: Problem, salt: str) -> None:
+    """Write rows.tsv: the digest of each training row, so that a person's absence can be proved later."""
+    lines = ["row\tsubject\tdigest"]
+    for i in range(len(problem.y)):
+        lines.append(f"{i}\t{hashed(problem.subjects[i], salt)}\t{json_digest(row_content(problem, i))}")
+    (folder / "rows.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def row_content(problem: Problem, i: int) -> list[Any]:
+    """Return what a training row says, as JSON: target, baseline, arm, study, covariates, taxa."""
+    design = problem.design
+    taxa = {design.genera[j]: float(design.abundance[i, j]) for j in np.flatnonzero(design.abundance[i])}
+    life = {name: column[i] for name, column in sorted(design.covariates.items())}
+    return [str(design.subject[i]), float(problem.y[i]), _number(design.baseline[i]), str(design.arm[i]), str(design.study[i]), life, taxa]
+
+
+def write_record(folder: Path, record: Mapping[str, Any]) -> None:
+    """Write run.json in canonical form."""
+    (folder / "run.json").write_bytes(canonical_json(record))
+
+
+def close(folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the manifest over everything in the folder and return it."""
+    kept = ("run_id", "model_name", "instrument", "task", "data_digest", "split_digest", "lock_digest", "code_commit")
+    return write_manifest(folder, {"kind": "run", **{name: record[name] for name in kept if name in record}})
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float | np.floating):
+        return "" if np.isnan(value) else repr(float(value))
+    return str(value)
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def plain(value: Any) -> Any:
+    """Return a JSON value with NaN as null and numpy numbers as Python's."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(item) for item in value]
+    if isinstance(value, float | np.floating):
+        return None if np.isnan(value) or np.isinf(value) else float(value)
+    return int(value) if isinstance(value, np.integer) else value
