@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
+
+from features.nomenclature import canonical_genus, canonical_name, spelled
 
 RANKS = {
     "d": "kingdom",
@@ -16,14 +19,10 @@ RANKS = {
     "s": "species",
 }
 _PREFIX = re.compile(r"^([dkpcofgst])_{1,2}(.*)$")
-_PLACEHOLDER = re.compile(
-    r"^(uncultured.*|unclassified.*|unidentified.*|unknown.*|metagenome|gut metagenome|nan|none|na|)$", re.I
-)
 
 
-@lru_cache(maxsize=200_000)
-def ranks(lineage: str) -> dict[str, str]:
-    """Return rank -> name of a lineage text such as `d__Bacteria;...;g__Blautia`; placeholder ranks are left out.
+def raw_ranks(lineage: str) -> dict[str, str]:
+    """Return rank -> name as the lineage text has it, placeholder ranks left out.
 
     A text without rank prefixes is read as a genus or, of two words, a species.
     """
@@ -31,13 +30,22 @@ def ranks(lineage: str) -> dict[str, str]:
     for part in re.split(r"[;|]", lineage):
         match = _PREFIX.match(part.strip())
         rank = RANKS.get(match.group(1), "") if match else ""
-        name = (match.group(2) if match else part).strip().strip("[]")
-        if rank and not _PLACEHOLDER.match(name):
+        name = (match.group(2) if match else part).strip()
+        if rank and spelled(name):
             found[rank] = name
-        elif not match and name and not _PLACEHOLDER.match(name):
+        elif not match and spelled(name):
             found.setdefault("species" if " " in name else "genus", name)
-    if "genus" not in found and "species" in found:
-        found["genus"] = re.split(r"[ _]", found["species"])[0].strip("[]")
+    return found
+
+
+@lru_cache(maxsize=200_000)
+def ranks(lineage: str) -> Mapping[str, str]:
+    """Return rank -> name of a lineage such as `d__Bacteria;...;g__Blautia`, by canonical names."""
+    raw = raw_ranks(lineage)
+    found = {rank: spelled(name) for rank, name in raw.items()}
+    found |= {rank: canonical_name(rank, raw[rank]).name for rank in ("phylum", "family") if rank in raw}
+    if "genus" in raw or " " in found.get("species", ""):
+        found["genus"] = canonical_genus(raw.get("genus", ""), raw.get("species", "")).name
     return found
 
 
@@ -45,12 +53,11 @@ def ranks(lineage: str) -> dict[str, str]:
 def genus_label(lineage: str) -> str:
     """Return `Family|Genus`, the column a taxon is summed into.
 
-    An unnamed genus is pooled under its deepest known rank (`Lachnospiraceae|unclassified Lachnospiraceae`); the
-    family part is empty where the lineage gives none. Matching between tables goes by the genus part alone.
+    An unnamed genus is pooled under its deepest known rank (`Lachnospiraceae|unclassified
+    Lachnospiraceae`); the family part is empty where the lineage gives none. Matching between tables goes
+    by the genus part alone.
     """
     found = ranks(lineage)
-    deepest = next(
-        (found[rank] for rank in ("family", "order", "class", "phylum", "kingdom") if rank in found), "taxa"
-    )
+    deepest = next((found[rank] for rank in ("family", "order", "class", "phylum", "kingdom") if rank in found), "taxa")
     genus = found.get("genus") or f"unclassified {deepest}"
     return f"{found.get('family', '')}|{genus}"
