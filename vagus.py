@@ -37,7 +37,7 @@ VERBS = {
     "predict": Verb("training.__main__", "predict for every outcome row of a cohort"),
     "learning-curve": Verb("training.__main__", "how many more people would show an increment"),
     "plan": Verb("training.__main__", "seal an evaluation plan before the evaluation"),
-    "keys": Verb("training.__main__", "create, rotate and back up signing and access keys"),
+    "keys": Verb("serving.__main__", "create signing keys; grant, rotate and revoke access keys"),
     "withdraw": Verb("training.__main__", "list every use of a person and bar further use"),
     "doctor": Verb("training.__main__", "what is installed and whether it works"),
     "serve": Verb("serving.__main__", "serve bundles over HTTP"),

@@ -9,18 +9,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from features.errors import VagusError
+from serving import keys
 from serving.access import digest_of, new_key
 from serving.desk import load_bundles
 from serving.settings import DEFAULT_PORT, LOOPBACK, Settings
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run `serve ...`; return the exit code. Raises VagusError before anything listens."""
+    """Run `serve ...` or `keys ...`; return the exit code. Raises VagusError before anything listens."""
     parser = argparse.ArgumentParser(prog="vagus")
     verbs = parser.add_subparsers(dest="verb", required=True)
     _serve_options(verbs.add_parser("serve", help="serve bundles over HTTP"))
+    keys.options(verbs.add_parser("keys", help="create, grant, rotate and revoke keys"))
     options = parser.parse_args(list(argv))
-    return serve(options)
+    return keys.run(options) if options.verb == "keys" else serve(options)
 
 
 def _serve_options(parser: argparse.ArgumentParser) -> None:
@@ -47,9 +49,7 @@ def serve(options: argparse.Namespace) -> int:
     )
     bundles = load_bundles(settings.models)
     for name, bundle in bundles.items():
-        _say(
-            f"serving {name}: {bundle.manifest['name']} version {bundle.manifest['version']}, {bundle.digest}"
-        )
+        _say(f"serving {name}: {bundle.manifest['name']}, run {bundle.manifest['run_id']}, {bundle.digest}")
     if key:
         _say(f"one-time key (valid until this service stops): {key}")
     _say(f"listening on http://{settings.host}:{settings.port} (Ctrl-C stops)")

@@ -12,8 +12,9 @@ import os
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from features.errors import invalid
 from serving.faults import RequestError
@@ -90,21 +91,43 @@ def add_key(path: Path, role: str, tenant: str, days: float) -> tuple[str, Princ
     return key, principal
 
 
+def rotate_key(path: Path, key_id: str, hours: float) -> tuple[str, Principal]:
+    """Add a fresh key with the role and tenant of an old one, which then expires after some hours."""
+    held = read_keys(path)
+    old = next((principal for principal in held if principal.key_id == key_id), None)
+    if old is None:
+        raise invalid("keys", "no key has this id", "List them with `vagus keys list`", file=path.name)
+    days = (old.expires - old.created) / 86_400 if old.expires else 0.0
+    last = time.time() + hours * 3600
+    ended = replace(old, expires=min(old.expires or last, last))
+    write_keys(path, [ended if principal.key_id == key_id else principal for principal in held])
+    return add_key(path, old.role, old.tenant, days)
+
+
 def revoke_key(path: Path, key_id: str) -> None:
     """Remove a key; raises InvalidInput where the file has none of that id."""
     held = read_keys(path)
     kept = [principal for principal in held if principal.key_id != key_id]
     if len(kept) == len(held):
-        raise invalid("keys", "no key has this id", "List them with `keys list`", file=path.name)
+        raise invalid("keys", "no key has this id", "List them with `vagus keys list`", file=path.name)
     write_keys(path, kept)
+
+
+class TokenReader(Protocol):
+    """Whoever can say for whom a signed token speaks."""
+
+    def principal(self, token: str) -> Principal | None:
+        """Return the holder, or None where the token does not hold."""
 
 
 class Access:
     """The door's list: digest -> holder. With `open_door` everyone is the operator (loopback only)."""
 
-    def __init__(self, principals: list[Principal], *, open_door: bool = False) -> None:
-        """Take the holders; an empty list with a closed door lets nobody in."""
-        self.open_door = open_door
+    def __init__(
+        self, principals: list[Principal], tokens: TokenReader | None = None, *, open_door: bool = False
+    ) -> None:
+        """Take the holders, and who reads tokens; an empty list with a closed door lets nobody in."""
+        self.open_door, self.tokens = open_door, tokens
         self._holders = {principal.digest: principal for principal in principals}
 
     def principal(self, headers: Mapping[bytes, bytes]) -> Principal:
@@ -112,13 +135,18 @@ class Access:
         if self.open_door:
             return OPEN_DOOR
         scheme, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        digest = digest_of(key.strip())
-        holder = self._holders.get(digest)
-        known = holder is not None and hmac.compare_digest(holder.digest, digest)
-        if scheme.lower() != "bearer" or holder is None or not known or _expired(holder):
+        holder = self._holder(key.strip()) if scheme.lower() == "bearer" else None
+        if holder is None or _expired(holder):
             hint = "Send Authorization: Bearer KEY"
             raise RequestError(401, "unauthorised", "no valid key was sent", "Authorization", hint)
         return holder
+
+    def _holder(self, key: str) -> Principal | None:
+        digest = digest_of(key)
+        holder = self._holders.get(digest)
+        if holder is not None and hmac.compare_digest(holder.digest, digest):
+            return holder
+        return self.tokens.principal(key) if self.tokens is not None and key.count(".") == 2 else None
 
 
 def _expired(principal: Principal) -> bool:

@@ -54,9 +54,7 @@ def rows_of(table: ColumnarRequest) -> PredictRequest:
     """Return the same request row by row; raises RequestError (422) for a column or cell that cannot be."""
     plan = [_target(name, i) for i, name in enumerate(table.columns)]
     if len(set(table.columns)) < len(plan):
-        raise RequestError(
-            422, "duplicate_column", "a column stands twice", "columns", "Name each column once"
-        )
+        raise RequestError(422, "duplicate_column", "a column stands twice", "columns", "Name each column once")
     patients = list(_patients(table, plan))
     return convert({"patients": patients, "site_reference": table.site_reference}, PredictRequest)
 

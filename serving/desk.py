@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from models.bundle import Bundle
-
 from features.errors import invalid
 from features.instruments import find
+from models.bundle import Bundle
 from serving.access import Access, Principal, read_keys
+from serving.budget import Budget
 from serving.settings import Settings
+from serving.tokens import Provider, Replays, Tokens
 
 
 @dataclass
@@ -21,13 +22,15 @@ class Desk:
     settings: Settings
     bundles: Mapping[str, Bundle]
     access: Access
+    budget: Budget
     stopped: bool = False
     metrics: Callable[[], bytes] = field(default=bytes)
 
     @classmethod
     def open(cls, settings: Settings) -> Desk:
         """Verify and load everything the settings name; raises InvalidInput or VerificationFailed."""
-        return cls(settings, load_bundles(settings.models), access_of(settings))
+        budget = Budget(settings.rate, settings.burst)
+        return cls(settings, load_bundles(settings.models), access_of(settings), budget)
 
 
 def load_bundles(paths: tuple[Path, ...]) -> dict[str, Bundle]:
@@ -51,4 +54,14 @@ def access_of(settings: Settings) -> Access:
     holders = read_keys(settings.keys) if settings.keys else []
     if settings.key_digest:
         holders.append(Principal("one-time", settings.key_digest, "operator"))
-    return Access(holders, open_door=settings.open_door)
+    return Access(holders, _tokens(settings), open_door=settings.open_door)
+
+
+def _tokens(settings: Settings) -> Tokens | None:
+    if settings.jwks is None:
+        return None
+    if settings.state is None:
+        message = "tokens need a folder in which used ones are noted"
+        raise invalid("state", message, "Set VAGUS_STATE", column="VAGUS_STATE")
+    provider = Provider(settings.issuer, settings.audience, settings.jwks)
+    return Tokens(provider, Replays(settings.state / "tokens.db"))

@@ -13,7 +13,9 @@ from typing import Any
 from serving.access import OPEN_DOOR, Principal
 from serving.desk import Desk
 from serving.faults import RequestError
-from serving.routes import JSON, OPEN, ROUTES, Call, Reply, Route
+from serving.routes import ROUTES
+from serving.shapes import shape
+from serving.wire import JSON, OPEN, Call, Reply, Route
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -42,7 +44,8 @@ class Door:
     def __init__(self, app: App, desk: Callable[[], Desk], observe: Callable[[str, int], None]) -> None:
         """Stand before `app`, BentoML's own application."""
         self.app, self.desk, self.observe = app, desk, observe
-        self.routes = {(route.method, route.path): route for route in ROUTES}
+        self.fixed = {(route.method, route.path): route for route in ROUTES if route.pattern is None}
+        self.open_ended = [(route, route.pattern) for route in ROUTES if route.pattern is not None]
         self.paths = {route.path for route in ROUTES}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,22 +53,21 @@ class Door:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        route, extra = None, []
+        route = None
         try:
             headers = dict(scope["headers"])
             if await self._passes(scope, headers, receive, send):
                 return
-            route = self._route(scope, headers)
-            answer = await self._answer(route, scope, headers, receive)
+            route, path = self._route(scope, headers)
+            answer = await self._answer(route, path, scope, receive)
         except RequestError as fault:
-            answer = Reply(fault.body(), status=fault.status)
-            extra = [(b"www-authenticate", b"Bearer")] if fault.status == 401 else []
+            answer = shape(scope["path"], fault)
         except Exception as error:
             # The text of an exception may quote a patient: the type is all that is logged or sent.
             log.error("internal fault %s", type(error).__name__)
-            answer = Reply(INTERNAL.body(), status=500)
+            answer = shape(scope["path"], INTERNAL)
         self.observe(route.path if route else "other", answer.status)
-        await _send(send, answer, extra, scope["method"] == "HEAD")
+        await _send(send, answer, scope["method"] == "HEAD")
 
     async def _passes(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> bool:
         """Probes are for everyone; the schema is for holders of a key; nothing else of BentoML's is open."""
@@ -78,25 +80,33 @@ class Door:
         await self.app(scope, receive, send)
         return True
 
-    def _route(self, scope: Scope, headers: Headers) -> Route:
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        route = self.routes.get((method, scope["path"]))
+    def _route(self, scope: Scope, headers: Headers) -> tuple[Route, Mapping[str, str]]:
+        method, path = scope["method"], scope["path"]
+        route, found = self._lookup("GET" if method == "HEAD" else method, path)
         _media(headers, route.accepts if route else (JSON,))
         if route is not None:
-            return route
-        if scope["path"] in self.paths:
-            raise RequestError(
-                405, "method_not_allowed", "the route does not take this method", "", "See /docs"
-            )
+            return route, found
+        if path in self.paths or any(pattern.fullmatch(path) for _, pattern in self.open_ended):
+            raise RequestError(405, "method_not_allowed", "the route does not take this method", "", "See /docs")
         raise RequestError(404, "not_found", "there is no such route", "", "See /docs")
 
-    async def _answer(self, route: Route, scope: Scope, headers: Headers, receive: Receive) -> Reply:
-        desk = self.desk()
+    def _lookup(self, method: str, path: str) -> tuple[Route | None, Mapping[str, str]]:
+        fixed = self.fixed.get((method, path))
+        if fixed is not None:
+            return fixed, {}
+        for route, pattern in self.open_ended:
+            match = pattern.fullmatch(path) if route.method == method else None
+            if match:
+                return route, match.groupdict()
+        return None, {}
+
+    async def _answer(self, route: Route, path: Mapping[str, str], scope: Scope, receive: Receive) -> Reply:
+        desk, headers = self.desk(), dict(scope["headers"])
         principal = _allowed(desk, route, headers)
         if desk.stopped and route.method == "POST":
             raise RequestError(503, "stopped", "the service was stopped by its operator", "", "Try later")
         body = await _body(headers, receive, desk.settings.body_limit)
-        call = Call(body, headers, {}, principal)
+        call = Call(body, headers, path, scope["query_string"], principal)
         if len(body) >= LARGE:
             return await asyncio.to_thread(route.handler, desk, call)
         return route.handler(desk, call)
@@ -106,6 +116,7 @@ def _allowed(desk: Desk, route: Route, headers: Headers) -> Principal:
     if route.roles == OPEN:
         return OPEN_DOOR
     principal = desk.access.principal(headers)
+    desk.budget.spend(principal.key_id)
     if principal.role not in route.roles:
         hint = "Roles that may: " + ", ".join(route.roles)
         raise RequestError(403, "forbidden", "the key's role may not do this", "Authorization", hint)
@@ -123,9 +134,7 @@ def _media(headers: Headers, accepted: tuple[str, ...]) -> None:
         hint = "Send Content-Type: " + " or ".join(accepted)
         raise RequestError(415, "media_type", "the media type is not accepted", "Content-Type", hint)
     if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise RequestError(
-            415, "encoding", "a compressed body is not accepted", "Content-Encoding", "Send it plain"
-        )
+        raise RequestError(415, "encoding", "a compressed body is not accepted", "Content-Encoding", "Send it plain")
 
 
 async def _body(headers: Headers, receive: Receive, limit: int) -> bytes:
@@ -145,12 +154,12 @@ async def _body(headers: Headers, receive: Receive, limit: int) -> bytes:
     return b"".join(parts)
 
 
-async def _send(send: Send, answer: Reply, extra: list[tuple[bytes, bytes]], head: bool) -> None:
+async def _send(send: Send, answer: Reply, head: bool) -> None:
     headers = [
         (b"content-type", answer.media.encode()),
         (b"content-length", str(len(answer.body)).encode()),
         *_SECURITY,
-        *extra,
+        *answer.headers,
     ]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else answer.body})

@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from serving.schemas import openapi_components
+import msgspec
 
 if TYPE_CHECKING:
     from models.bundle import Bundle
-
-    from serving.routes import Route
+    from serving.wire import Route
 
 FAULT = {
     "type": "object",
@@ -30,7 +29,6 @@ FAULT = {
         }
     },
 }
-BODIES = {"/predict": "PredictRequest", "/compare": "CompareRequest"}
 FAULTS = {
     "400": "The body is not JSON",
     "401": "No valid key was sent",
@@ -54,11 +52,17 @@ def openapi(routes: Sequence[Route], bundles: Mapping[str, Bundle]) -> dict[str,
         "info": {"title": "Vagus", "version": "1", "description": f"Instruments served: {instruments}"},
         "paths": paths,
         "components": {
-            "schemas": {**openapi_components(), "Fault": FAULT},
+            "schemas": {**_schemas(routes), "Fault": FAULT},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{"key": []}],
     }
+
+
+def _schemas(routes: Sequence[Route]) -> dict[str, Any]:
+    bodies = [route.body for route in routes if route.body is not None]
+    _, components = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
+    return components
 
 
 def _operation(route: Route) -> dict[str, Any]:
@@ -67,8 +71,8 @@ def _operation(route: Route) -> dict[str, Any]:
     answers: dict[str, Any] = {code: {"description": FAULTS[code], "content": fault} for code in codes}
     answers["200"] = {"description": "The answer"}
     operation: dict[str, Any] = {"summary": route.summary, "responses": answers}
-    if route.path in BODIES:
-        schema = {"$ref": f"#/components/schemas/{BODIES[route.path]}"}
+    if route.body is not None:
+        schema = {"$ref": f"#/components/schemas/{route.body.__name__}"}
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return operation
 

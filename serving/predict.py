@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -82,9 +83,12 @@ def bundle_for(bundles: Mapping[str, Bundle], instruments: Sequence[str], place:
     return bundle
 
 
+@lru_cache(maxsize=16)
 def model_of(bundle: Bundle) -> Json:
     """Return who answers: name, version, run and digest of the bundle."""
-    return {key: bundle.manifest[key] for key in ("name", "version", "run_id")} | {"digest": bundle.digest}
+    manifest = bundle.manifest
+    version = str(manifest.get("version") or manifest.get("model_version") or "unregistered")
+    return {"name": manifest["name"], "version": version, "run_id": manifest["run_id"], "digest": bundle.digest}
 
 
 def safety(person: Person) -> list[Json]:
@@ -97,9 +101,7 @@ def _question(bundle: Bundle, person: Person, arm: str, place: str, i: int) -> Q
     score = total(person.baseline, f"{place}.baseline")
     row = patient_input(person, arm, score, manifest, place=place, key=str(i))
     unit = person.microbiome.unit if person.microbiome else None
-    refused = (
-        refusals(person, arm) + horizon_reasons(manifest, row.lag) + unit_reasons(manifest["unit"], unit)
-    )
+    refused = refusals(person, arm) + horizon_reasons(manifest, row.lag) + unit_reasons(manifest["unit"], unit)
     return Question(person, arm, row, refused)
 
 

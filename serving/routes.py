@@ -5,12 +5,7 @@ A handler is a plain function of the desk and a call; it knows nothing of socket
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
-
-import msgspec
-
-from serving.access import ROLES, Principal
+from serving.access import ROLES
 from serving.card import card
 from serving.columnar import ColumnarRequest, is_columnar, rows_of
 from serving.desk import Desk
@@ -18,49 +13,11 @@ from serving.faults import RequestError
 from serving.openapi import openapi, page
 from serving.predict import compare, predict
 from serving.schemas import CompareRequest, PredictRequest, decode, decoder
-
-JSON = "application/json"
-HTML = "text/html; charset=utf-8"
-PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
-OPEN = ("anyone",)
-
-
-class Call(NamedTuple):
-    """One request: body bytes, lower-case headers, path parameters, and who asks."""
-
-    body: bytes
-    headers: Mapping[bytes, bytes]
-    path: Mapping[str, str]
-    principal: Principal
-
-
-class Reply(NamedTuple):
-    """What is sent back."""
-
-    body: bytes
-    media: str = JSON
-    status: int = 200
-
-
-class Route(NamedTuple):
-    """One row of the table. `roles` may use it; `accepts` are the media types a body may have."""
-
-    method: str
-    path: str
-    roles: tuple[str, ...]
-    handler: Callable[[Desk, Call], Reply]
-    summary: str
-    accepts: tuple[str, ...] = (JSON,)
-
+from serving.wire import HTML, PROMETHEUS, Call, Reply, Route, reply
 
 _PREDICT = decoder(PredictRequest)
 _COLUMNS = decoder(ColumnarRequest)
 _COMPARE = decoder(CompareRequest)
-
-
-def reply(value: Any, status: int = 200) -> Reply:  # noqa: ANN401  (any JSON value)
-    """Return a JSON reply."""
-    return Reply(msgspec.json.encode(value), status=status)
 
 
 def post_predict(desk: Desk, call: Call) -> Reply:
@@ -102,8 +59,22 @@ ASKERS = ("clinic", "data_scientist", "operator")
 WATCHERS = ("data_scientist", "auditor", "operator")
 
 ROUTES: tuple[Route, ...] = (
-    Route("POST", "/predict", ASKERS, post_predict, "Predict each patient's change under one intervention"),
-    Route("POST", "/compare", ASKERS, post_compare, "List several interventions for one patient, unranked"),
+    Route(
+        "POST",
+        "/predict",
+        ASKERS,
+        post_predict,
+        "Predict each patient's change under one intervention",
+        body=PredictRequest,
+    ),
+    Route(
+        "POST",
+        "/compare",
+        ASKERS,
+        post_compare,
+        "List several interventions for one patient, unranked",
+        body=CompareRequest,
+    ),
     Route("GET", "/card", ROLES, get_card, "The model card"),
     Route("GET", "/docs", ROLES, get_docs, "This description, for people"),
     Route("GET", "/docs.json", ROLES, get_openapi, "This description, for machines"),

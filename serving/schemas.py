@@ -109,7 +109,7 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         raise RequestError(400, "malformed_json", "the body is not JSON", "", hint) from None
 
 
-def convert(value: Any, schema: type[T]) -> T:  # noqa: ANN401  (any JSON value)
+def convert(value: Any, schema: type[T]) -> T:
     """Return the typed request of a decoded JSON value; raises RequestError (422) as `decode` does."""
     try:
         return msgspec.convert(value, schema)
@@ -146,11 +146,3 @@ def _hint(code: str, text: str, field: str) -> str:
 def decoder(schema: type[T]) -> msgspec.json.Decoder[T]:
     """Return a strict JSON decoder of a schema."""
     return msgspec.json.Decoder(schema)
-
-
-def openapi_components() -> dict[str, Any]:
-    """Return the JSON schemas of all request bodies, by name, for the OpenAPI page."""
-    _, components = msgspec.json.schema_components(
-        (PredictRequest, CompareRequest), ref_template="#/components/schemas/{name}"
-    )
-    return components

@@ -34,7 +34,7 @@ def desk() -> Desk:
 
 
 @lru_cache(maxsize=1)
-def _requests_total() -> Any:  # noqa: ANN401  (a counter of BentoML's Prometheus wrapper)
+def _requests_total() -> Any:
     return bentoml.metrics.Counter("vagus_requests_total", "Requests answered", ["route", "status"])
 
 

@@ -23,7 +23,9 @@ class Settings:
 
     `models` are bundle folders, one per instrument; `keys` is the file of hashed access keys; `key_digest` is
     the SHA-256 of a key that lives only as long as the process; `body_limit` is in bytes, `row_limit` in
-    patients.
+    patients. Each key may ask `rate` times per second on average and `burst` times at once, per worker (0 = no
+    limit). `issuer`, `audience` and `jwks` (a file) name the identity provider whose tokens are taken; `state`
+    is a folder that the workers share.
     """
 
     models: tuple[Path, ...] = ()
@@ -35,7 +37,12 @@ class Settings:
     key_digest: str = ""
     body_limit: int = 16 * 1024 * 1024
     row_limit: int = 1000
-    public_docs: bool = False
+    rate: float = 100.0
+    burst: float = 1000.0
+    issuer: str = ""
+    audience: str = ""
+    jwks: Path | None = None
+    state: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse settings that contradict each other."""
@@ -59,7 +66,12 @@ class Settings:
             "VAGUS_KEY_DIGEST": self.key_digest,
             "VAGUS_BODY_LIMIT": str(self.body_limit),
             "VAGUS_ROW_LIMIT": str(self.row_limit),
-            "VAGUS_PUBLIC_DOCS": str(int(self.public_docs)),
+            "VAGUS_RATE": repr(self.rate),
+            "VAGUS_BURST": repr(self.burst),
+            "VAGUS_ISSUER": self.issuer,
+            "VAGUS_AUDIENCE": self.audience,
+            "VAGUS_JWKS": str(self.jwks or ""),
+            "VAGUS_STATE": str(self.state or ""),
         }
 
     @classmethod
@@ -72,12 +84,32 @@ class Settings:
             port=_whole(environ, "VAGUS_PORT", DEFAULT_PORT),
             workers=_whole(environ, "VAGUS_WORKERS", 1),
             open_door=environ.get("VAGUS_NO_AUTH") == "1",
-            keys=Path(environ["VAGUS_KEYS"]) if environ.get("VAGUS_KEYS") else None,
+            keys=_path(environ, "VAGUS_KEYS"),
             key_digest=environ.get("VAGUS_KEY_DIGEST", ""),
             body_limit=_whole(environ, "VAGUS_BODY_LIMIT", cls.body_limit),
             row_limit=_whole(environ, "VAGUS_ROW_LIMIT", cls.row_limit),
-            public_docs=environ.get("VAGUS_PUBLIC_DOCS") == "1",
+            rate=_number(environ, "VAGUS_RATE", cls.rate),
+            burst=_number(environ, "VAGUS_BURST", cls.burst),
+            issuer=environ.get("VAGUS_ISSUER", ""),
+            audience=environ.get("VAGUS_AUDIENCE", ""),
+            jwks=_path(environ, "VAGUS_JWKS"),
+            state=_path(environ, "VAGUS_STATE"),
         )
+
+
+def _path(environ: Mapping[str, str], name: str) -> Path | None:
+    return Path(environ[name]) if environ.get(name) else None
+
+
+def _number(environ: Mapping[str, str], name: str, default: float) -> float:
+    text = environ.get(name) or repr(default)
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise invalid("setting", "a setting is not a number from 0", "Correct or unset it", column=name)
+    return number
 
 
 def is_loopback(host: str) -> bool:

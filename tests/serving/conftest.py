@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -46,6 +45,10 @@ PATIENT = {
 }
 
 
+class Toy:
+    """Has the attributes of a Bundle."""
+
+
 def _half_bundle(**changes):
     """change = -score / 2, minus 1 point per 100 reads of Blautia; interval ± 4; remission undefined."""
     manifest = {**MANIFEST, **changes}
@@ -62,10 +65,10 @@ def _half_bundle(**changes):
             np.array([not codes for codes in strange]), strange, parts,
         )  # fmt: skip
 
-    return SimpleNamespace(
-        manifest=manifest, instrument=manifest["instrument"], digest="sha256:" + "0" * 64, predict=predict,
-        arms=tuple(manifest["arms"]),
-    )  # fmt: skip
+    bundle = Toy()
+    bundle.manifest, bundle.instrument, bundle.digest = manifest, manifest["instrument"], "sha256:" + "0" * 64
+    bundle.predict, bundle.arms = predict, tuple(manifest["arms"])
+    return bundle
 
 
 @pytest.fixture(scope="session")
@@ -112,9 +115,7 @@ def person_of(cohort, i):
     design, counts = cohort.design("PHQ-9"), cohort.counts
     at = counts.sample_ids.index(design.sample[i])
     cells = slice(counts.indptr[at], counts.indptr[at + 1])
-    taxa = {
-        counts.lineages[j]: v for j, v in zip(counts.indices[cells], counts.data[cells].tolist(), strict=True)
-    }
+    taxa = {counts.lineages[j]: v for j, v in zip(counts.indices[cells], counts.data[cells].tolist(), strict=True)}
     return {
         "id": design.subject[i], "intervention": design.arm[i], "weeks": 8,
         "baseline": {"instrument": "PHQ-9", "score": design.baseline[i]},
@@ -150,9 +151,7 @@ class Server:
         ]
         with self.out.open("wb") as out, self.err.open("wb") as err:
             environment = {**os.environ, "OMP_NUM_THREADS": "1", "HOME": str(directory)}
-            self.process = subprocess.Popen(
-                [*command, *options], cwd=ROOT, stdout=out, stderr=err, env=environment
-            )
+            self.process = subprocess.Popen([*command, *options], cwd=ROOT, stdout=out, stderr=err, env=environment)
 
     def wait(self, seconds=60.0):
         end = time.monotonic() + seconds

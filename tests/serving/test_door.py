@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from serving.access import ROLES, Access, Principal, digest_of
+from serving.budget import Budget
 from serving.desk import Desk
 from serving.door import Door
 from serving.routes import ROUTES
@@ -27,7 +28,7 @@ async def bento(scope, receive, send):
 @pytest.fixture
 def desk(bundles):
     holders = [*HOLDERS, Principal("old", digest_of("old key"), "operator", expires=time.time() - 1)]
-    return Desk(Settings(body_limit=5000, row_limit=3), bundles, Access(holders))
+    return Desk(Settings(body_limit=5000, row_limit=3), bundles, Access(holders), Budget(0, 0))
 
 
 @pytest.fixture

@@ -31,9 +31,7 @@ def client(server):
 
 
 def test_a_single_prediction_is_the_row_of_the_batch_bit_for_bit(client, person, expected):
-    everyone = client.post("/predict", json={"patients": [person(i) for i in range(40)]}).json()[
-        "predictions"
-    ]
+    everyone = client.post("/predict", json={"patients": [person(i) for i in range(40)]}).json()["predictions"]
     for i in range(40):
         alone = client.post("/predict", json={"patients": [person(i)]}).json()["predictions"][0]
         for reply in (alone, everyone[i]):
@@ -93,9 +91,7 @@ def test_without_the_key_nothing_is_answered(server, person):
     assert reply.status_code == 401
 
 
-@pytest.mark.parametrize(
-    "path", ["/predict", "/compare", "/card", "/livez", "/metrics", "/schema.json", "/nowhere"]
-)
+@pytest.mark.parametrize("path", ["/predict", "/compare", "/card", "/livez", "/metrics", "/schema.json", "/nowhere"])
 def test_a_pickle_is_refused_by_the_running_service(client, path):
     for method in ("GET", "POST"):
         kind = {"Content-Type": "application/vnd.bentoml+pickle"}
