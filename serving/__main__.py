@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from features.errors import VagusError
@@ -31,6 +33,7 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default=LOOPBACK)
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--state", type=Path, help="folder for what the workers share (default: a temporary one)")
     parser.add_argument("--no-auth", action="store_true", help="let anyone ask; loopback only")
     parser.add_argument("--keys", type=Path, help="file of hashed keys (otherwise a one-time key is shown)")
 
@@ -38,7 +41,8 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
 def serve(options: argparse.Namespace) -> int:
     """Verify the bundles, settle who may ask, then serve; a bundle that does not verify starts nothing."""
     key = "" if options.no_auth or options.keys else new_key()
-    settings = Settings(
+    settings = replace(
+        Settings.from_environ(os.environ),
         models=tuple(path.resolve() for path in options.model),
         host=options.host,
         port=options.port,
@@ -46,7 +50,10 @@ def serve(options: argparse.Namespace) -> int:
         open_door=options.no_auth,
         keys=options.keys.resolve() if options.keys else None,
         key_digest=digest_of(key) if key else "",
+        state=(options.state or Path(tempfile.mkdtemp(prefix="vagus-state-"))).resolve(),
     )
+    if options.state:
+        options.state.mkdir(parents=True, exist_ok=True)
     bundles = load_bundles(settings.models)
     for name, bundle in bundles.items():
         _say(f"serving {name}: {bundle.manifest['name']}, run {bundle.manifest['run_id']}, {bundle.digest}")

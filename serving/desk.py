@@ -11,7 +11,9 @@ from features.instruments import find
 from models.bundle import Bundle
 from serving.access import Access, Principal, read_keys
 from serving.budget import Budget
+from serving.repeats import Repeats
 from serving.settings import Settings
+from serving.switch import Switch
 from serving.tokens import Provider, Replays, Tokens
 
 
@@ -23,14 +25,15 @@ class Desk:
     bundles: Mapping[str, Bundle]
     access: Access
     budget: Budget
-    stopped: bool = False
+    switch: Switch
+    repeats: Repeats = field(default_factory=Repeats)
     metrics: Callable[[], bytes] = field(default=bytes)
 
     @classmethod
     def open(cls, settings: Settings) -> Desk:
         """Verify and load everything the settings name; raises InvalidInput or VerificationFailed."""
         budget = Budget(settings.rate, settings.burst)
-        return cls(settings, load_bundles(settings.models), access_of(settings), budget)
+        return cls(settings, load_bundles(settings.models), access_of(settings), budget, Switch(settings.state))
 
 
 def load_bundles(paths: tuple[Path, ...]) -> dict[str, Bundle]:

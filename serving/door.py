@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
 
 from serving.access import OPEN_DOOR, Principal
 from serving.desk import Desk
-from serving.faults import RequestError
+from serving.faults import INTERNAL, RequestError
+from serving.ndjson import answer_lines
 from serving.routes import ROUTES
 from serving.shapes import shape
-from serving.wire import JSON, OPEN, Call, Reply, Route
+from serving.streams import Receive, Scope, Send, chunks, read_body, send_reply, send_stream
+from serving.wire import JSON, NDJSON, OPEN, Call, Reply, Route
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = Mapping[bytes, bytes]
 
@@ -28,14 +26,6 @@ log = logging.getLogger("vagus")
 PROBES = frozenset({"/livez", "/readyz", "/healthz"})
 SCHEMA = "/schema.json"
 LARGE = 64 * 1024  # bytes of body from which a request leaves the event loop for a thread
-INTERNAL = RequestError(500, "internal", "an internal fault; nothing was answered", "", "Try again")
-_SECURITY = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"cache-control", b"no-store"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-frame-options", b"DENY"),
-    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
-]
 
 
 class Door:
@@ -59,6 +49,11 @@ class Door:
             if await self._passes(scope, headers, receive, send):
                 return
             route, path = self._route(scope, headers)
+            if headers.get(b"content-type", b"").startswith(NDJSON.encode()):
+                call = Call(b"", headers, path, scope["query_string"], self._admit(route, headers))
+                await send_stream(send, answer_lines(self.desk(), call, chunks(receive)))
+                self.observe(route.path, 200)
+                return
             answer = await self._answer(route, path, scope, receive)
         except RequestError as fault:
             answer = shape(scope["path"], fault)
@@ -67,7 +62,7 @@ class Door:
             log.error("internal fault %s", type(error).__name__)
             answer = shape(scope["path"], INTERNAL)
         self.observe(route.path if route else "other", answer.status)
-        await _send(send, answer, scope["method"] == "HEAD")
+        await send_reply(send, answer, scope["method"] == "HEAD")
 
     async def _passes(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> bool:
         """Probes are for everyone; the schema is for holders of a key; nothing else of BentoML's is open."""
@@ -100,27 +95,28 @@ class Door:
                 return route, match.groupdict()
         return None, {}
 
+    def _admit(self, route: Route, headers: Headers) -> Principal:
+        """Return who asks; raises RequestError where the key, its role, its budget or the stop switch says no."""
+        desk = self.desk()
+        if route.roles == OPEN:
+            return OPEN_DOOR
+        principal = desk.access.principal(headers)
+        desk.budget.spend(principal.key_id)
+        if principal.role not in route.roles:
+            hint = "Roles that may: " + ", ".join(route.roles)
+            raise RequestError(403, "forbidden", "the key's role may not do this", "Authorization", hint)
+        if route.clinical and desk.switch.stopped:
+            raise RequestError(503, "stopped", "the service was stopped by its operator", "", "Try later")
+        return principal
+
     async def _answer(self, route: Route, path: Mapping[str, str], scope: Scope, receive: Receive) -> Reply:
         desk, headers = self.desk(), dict(scope["headers"])
-        principal = _allowed(desk, route, headers)
-        if desk.stopped and route.method == "POST":
-            raise RequestError(503, "stopped", "the service was stopped by its operator", "", "Try later")
-        body = await _body(headers, receive, desk.settings.body_limit)
+        principal = self._admit(route, headers)
+        body = await read_body(headers, receive, desk.settings.body_limit)
         call = Call(body, headers, path, scope["query_string"], principal)
         if len(body) >= LARGE:
             return await asyncio.to_thread(route.handler, desk, call)
         return route.handler(desk, call)
-
-
-def _allowed(desk: Desk, route: Route, headers: Headers) -> Principal:
-    if route.roles == OPEN:
-        return OPEN_DOOR
-    principal = desk.access.principal(headers)
-    desk.budget.spend(principal.key_id)
-    if principal.role not in route.roles:
-        hint = "Roles that may: " + ", ".join(route.roles)
-        raise RequestError(403, "forbidden", "the key's role may not do this", "Authorization", hint)
-    return principal
 
 
 def _media(headers: Headers, accepted: tuple[str, ...]) -> None:
@@ -135,31 +131,3 @@ def _media(headers: Headers, accepted: tuple[str, ...]) -> None:
         raise RequestError(415, "media_type", "the media type is not accepted", "Content-Type", hint)
     if headers.get(b"content-encoding", b"identity") != b"identity":
         raise RequestError(415, "encoding", "a compressed body is not accepted", "Content-Encoding", "Send it plain")
-
-
-async def _body(headers: Headers, receive: Receive, limit: int) -> bytes:
-    fault = RequestError(413, "too_large", "the body is too large", "", f"Send at most {limit} bytes")
-    length = headers.get(b"content-length", b"0")
-    if length.isdigit() and int(length) > limit:
-        raise fault
-    parts, size, more = [], 0, True
-    while more:
-        message = await receive()
-        part = message.get("body", b"")
-        size += len(part)
-        if size > limit:
-            raise fault
-        parts.append(part)
-        more = message.get("more_body", False)
-    return b"".join(parts)
-
-
-async def _send(send: Send, answer: Reply, head: bool) -> None:
-    headers = [
-        (b"content-type", answer.media.encode()),
-        (b"content-length", str(len(answer.body)).encode()),
-        *_SECURITY,
-        *answer.headers,
-    ]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if head else answer.body})

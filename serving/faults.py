@@ -31,3 +31,6 @@ class RequestError(VagusError):
     def body(self) -> bytes:
         """Return the reply as JSON bytes."""
         return msgspec.json.encode(self.as_dict())
+
+
+INTERNAL = RequestError(500, "internal", "an internal fault; nothing was answered", "", "Try again")

@@ -13,7 +13,7 @@ from serving.faults import RequestError
 from serving.openapi import openapi, page
 from serving.predict import compare, predict
 from serving.schemas import CompareRequest, PredictRequest, decode, decoder
-from serving.wire import HTML, PROMETHEUS, Call, Reply, Route, reply
+from serving.wire import HTML, JSON, NDJSON, PROMETHEUS, Call, Reply, Route, reply
 
 _PREDICT = decoder(PredictRequest)
 _COLUMNS = decoder(ColumnarRequest)
@@ -27,7 +27,7 @@ def post_predict(desk: Desk, call: Call) -> Reply:
     if len(request.patients) > desk.settings.row_limit:
         hint = f"Send at most {desk.settings.row_limit} patients at once"
         raise RequestError(413, "too_many_rows", "too many patients in one request", "patients", hint)
-    return reply(predict(desk.bundles, request))
+    return desk.repeats.once(call, lambda: reply(predict(desk.bundles, request)))
 
 
 def post_compare(desk: Desk, call: Call) -> Reply:
@@ -55,28 +55,32 @@ def get_metrics(desk: Desk, call: Call) -> Reply:
     return Reply(desk.metrics(), PROMETHEUS)
 
 
+def post_stop(desk: Desk, call: Call) -> Reply:
+    """Answer `POST /stop`: from now on nothing is said about a patient."""
+    desk.switch.stop()
+    return reply({"stopped": True})
+
+
+def post_start(desk: Desk, call: Call) -> Reply:
+    """Answer `POST /start`."""
+    desk.switch.release()
+    return reply({"stopped": False})
+
+
+BATCHES = (JSON, NDJSON)
+KEEPERS = ("operator",)
 ASKERS = ("clinic", "data_scientist", "operator")
 WATCHERS = ("data_scientist", "auditor", "operator")
 
+_PATIENTS = "Predict each patient's change under one intervention"
+_SEVERAL = "List several interventions for one patient, unranked"
 ROUTES: tuple[Route, ...] = (
-    Route(
-        "POST",
-        "/predict",
-        ASKERS,
-        post_predict,
-        "Predict each patient's change under one intervention",
-        body=PredictRequest,
-    ),
-    Route(
-        "POST",
-        "/compare",
-        ASKERS,
-        post_compare,
-        "List several interventions for one patient, unranked",
-        body=CompareRequest,
-    ),
+    Route("POST", "/predict", ASKERS, post_predict, _PATIENTS, accepts=BATCHES, body=PredictRequest, clinical=True),
+    Route("POST", "/compare", ASKERS, post_compare, _SEVERAL, body=CompareRequest, clinical=True),
     Route("GET", "/card", ROLES, get_card, "The model card"),
     Route("GET", "/docs", ROLES, get_docs, "This description, for people"),
     Route("GET", "/docs.json", ROLES, get_openapi, "This description, for machines"),
     Route("GET", "/metrics", WATCHERS, get_metrics, "Counters in the Prometheus text format"),
+    Route("POST", "/stop", KEEPERS, post_stop, "Stop answering about patients, in every worker"),
+    Route("POST", "/start", KEEPERS, post_start, "Answer about patients again"),
 )

@@ -43,7 +43,7 @@ def observe(route: str, status: int) -> None:
     _requests_total().labels(route=route, status=str(status)).inc()
 
 
-TRAFFIC = {"timeout": 60, "max_concurrency": 256}
+TRAFFIC = {"timeout": 60}
 
 
 class Vagus:

@@ -69,10 +69,11 @@ class Route:
         *,
         accepts: tuple[str, ...] = (JSON,),
         body: type[Any] | None = None,
+        clinical: bool = False,
     ) -> None:
-        """Keep the row; `body` is the type of a JSON body, for the description of the service."""
+        """Keep the row; `body` is the type of a JSON body, `clinical` rows answer about patients and can be stopped."""
         self.method, self.path, self.roles, self.handler = method, path, roles, handler
-        self.summary, self.accepts, self.body = summary, accepts, body
+        self.summary, self.accepts, self.body, self.clinical = summary, accepts, body, clinical
 
     @cached_property
     def pattern(self) -> re.Pattern[str] | None:

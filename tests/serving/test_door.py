@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 
 import httpx
@@ -14,6 +15,7 @@ from serving.desk import Desk
 from serving.door import Door
 from serving.routes import ROUTES
 from serving.settings import Settings
+from serving.switch import Switch
 
 KEYS = {role: f"key of {role}" for role in ROLES}
 HOLDERS = [Principal(role, digest_of(key), role) for role, key in KEYS.items()]
@@ -26,9 +28,9 @@ async def bento(scope, receive, send):
 
 
 @pytest.fixture
-def desk(bundles):
+def desk(bundles, tmp_path):
     holders = [*HOLDERS, Principal("old", digest_of("old key"), "operator", expires=time.time() - 1)]
-    return Desk(Settings(body_limit=5000, row_limit=3), bundles, Access(holders), Budget(0, 0))
+    return Desk(Settings(body_limit=5000, row_limit=3), bundles, Access(holders), Budget(0, 0), Switch(tmp_path))
 
 
 @pytest.fixture
@@ -123,6 +125,8 @@ ALLOWED = {
     "/docs": set(ROLES),
     "/docs.json": set(ROLES),
     "/metrics": {"data_scientist", "auditor", "operator"},
+    "/stop": {"operator"},
+    "/start": {"operator"},
 }
 
 
@@ -132,7 +136,7 @@ ALLOWED = {
                {"Authorization": f"Basic {KEYS['operator']}"}, {"Authorization": "Bearer old key"}],
 )  # fmt: skip
 def test_without_a_valid_key_nothing_is_told(ask, path, header):
-    method = "POST" if path in ("/predict", "/compare") else "GET"
+    method = next((route.method for route in ROUTES if route.path == path), "GET")
     body = {"json": {}} if method == "POST" else {}
     reply = ask(method, path, role=None, headers=header, **body)
     assert (reply.status_code, code(reply)) == (401, "unauthorised")
@@ -152,10 +156,71 @@ def test_too_much_at_once_is_413(ask, patient):
 
 
 def test_a_stopped_service_answers_no_patient(ask, desk, patient):
-    desk.stopped = True
+    assert ask("POST", "/stop", json={}).json() == {"stopped": True}
     reply = ask("POST", "/predict", json={"patients": [patient]})
     assert (reply.status_code, code(reply)) == (503, "stopped")
     assert ask("GET", "/card").status_code == 200
+    ask("POST", "/start", json={})
+    assert ask("POST", "/predict", json={"patients": [patient]}).status_code == 200
+
+
+def test_the_stop_switch_reaches_the_other_workers(tmp_path):
+    here, there = Switch(tmp_path), Switch(tmp_path)
+    there.LOOK_AGAIN = 0.0
+    here.stop()
+    assert there.stopped
+    assert Switch(tmp_path).stopped  # a worker that starts later
+    here.release()
+    assert not there.stopped
+
+
+def test_the_same_question_with_the_same_key_has_the_same_bytes(ask, patient):
+    body, key = {"patients": [patient]}, {"Idempotency-Key": "visit-7"}
+    first = ask("POST", "/predict", json=body, headers=key)
+    assert ask("POST", "/predict", json=body, headers=key).content == first.content
+    assert ask("POST", "/predict", json=body).content != first.content
+    assert ask("POST", "/predict", json=body, headers=key, role="clinic").content != first.content
+    other = ask("POST", "/predict", json={"patients": [{**patient, "id": "q"}]}, headers=key)
+    assert (other.status_code, code(other)) == (409, "idempotency_conflict")
+
+
+def test_an_empty_budget_is_429_and_says_when_to_come_back(ask, desk):
+    desk.budget = Budget(rate=0.1, burst=2)
+    assert [ask("GET", "/card").status_code for _ in range(3)] == [200, 200, 429]
+    reply = ask("GET", "/card")
+    assert code(reply) == "too_many"
+    assert int(reply.headers["retry-after"]) in range(1, 11)
+
+
+def lines_of(reply):
+    assert reply.headers["content-type"] == "application/x-ndjson"
+    return [json.loads(line) for line in reply.text.splitlines()]
+
+
+def test_lines_are_answered_in_order_with_progress_and_wrong_ones_in_place(ask, patient):
+    people = [json.dumps({**patient, "id": f"p{i}"}) for i in range(300)]
+    people[17] = "CANARY"
+    people[256] = json.dumps({**patient, "weeks": "CANARY"})
+    body = "\n".join([*people[:100], "", *people[100:]])
+    reply = ask("POST", "/predict", content=body, headers={"Content-Type": "application/x-ndjson"})
+    lines = lines_of(reply)
+    assert [line["progress"]["lines"] for line in lines if "progress" in line] == [256, 300]
+    assert lines[-1] == {"end": {"lines": 300}}
+    answers = [line for line in lines if "line" in line]
+    assert [line["line"] for line in answers] == list(range(1, 301))
+    assert answers[17]["error"]["code"] == "malformed_json"
+    assert (answers[256]["error"]["code"], answers[256]["error"]["field"]) == ("wrong_type", "weeks")
+    assert [line["id"] for line in answers if "id" in line] == [f"p{i}" for i in range(300) if i not in (17, 256)]
+    assert {line["change"] for line in answers if "id" in line} == {-10.0}
+    assert "CANARY" not in reply.text
+
+
+def test_lines_need_a_key_and_only_where_they_are_taken(ask, patient):
+    lines = {"Content-Type": "application/x-ndjson"}
+    assert ask("POST", "/predict", role=None, content=b"{}", headers=lines).status_code == 401
+    assert ask("POST", "/compare", content=b"{}", headers=lines).status_code == 415
+    endless = ask("POST", "/predict", content=b"[" * 2_000_000, headers=lines)
+    assert lines_of(endless)[-1]["error"]["code"] == "line_too_long"
 
 
 def test_a_fault_of_ours_tells_nothing_of_the_patient(ask, desk, patient, caplog):

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import bentoml
@@ -174,6 +175,10 @@ def test_two_workers_behind_an_open_door(bundle_folder, start, person, expected)
     for _ in range(6):
         reply = httpx.post(running.url + "/predict", json={"patients": [person(2)]}).json()
         assert reply["predictions"][0]["change"] == expected.change[2]
+    assert httpx.post(running.url + "/stop", json={}).json() == {"stopped": True}
+    time.sleep(0.7)
+    replies = [httpx.post(running.url + "/predict", json={"patients": [person(2)]}) for _ in range(6)]
+    assert {reply.status_code for reply in replies} == {503}
     assert running.stop() in (0, -15)
     with pytest.raises(httpx.TransportError):
         httpx.get(running.url + "/livez", timeout=2)
