@@ -16,9 +16,7 @@ CHECKPOINT = Checkpoint("vagus-log-1", 7, bytes(range(32)), "2026-01-02T03:04:05
 def test_a_note_has_the_published_form_and_reads_back():
     note = sign_checkpoint(CHECKPOINT, KEY)
     head, signature = note.split("\n\n")
-    assert (
-        head == "vagus-log-1\n7\n" + base64.b64encode(bytes(range(32))).decode() + "\ntime " + CHECKPOINT.time
-    )
+    assert head == "vagus-log-1\n7\n" + base64.b64encode(bytes(range(32))).decode() + "\ntime " + CHECKPOINT.time
     assert signature.startswith("— vagus-log-1 ")
     assert signature.endswith("\n")
     assert len(base64.b64decode(signature.split()[-1])) == 4 + 64
@@ -40,9 +38,7 @@ def test_every_flipped_bit_of_a_note_is_seen():
             read_checkpoint(spoiled.decode(errors="replace"), public_text(KEY))
 
 
-@pytest.mark.parametrize(
-    "note", ["", "\n\n", "a\nb\nc\ntime x\n\n— a AAAA\n", "a\n-1\nAA==\ntime x\n\n— a AAAA\n"]
-)
+@pytest.mark.parametrize("note", ["", "\n\n", "a\nb\nc\ntime x\n\n— a AAAA\n", "a\n-1\nAA==\ntime x\n\n— a AAAA\n"])
 def test_other_texts_are_no_checkpoints(note):
     with pytest.raises(VerificationFailed):
         read_checkpoint(note, public_text(KEY))

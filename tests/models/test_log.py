@@ -213,9 +213,7 @@ def test_every_kind_of_tampering_is_named(path, log, statement, message):
     with sqlite3.connect(path) as db:
         # `replace` turns a blob into text; the cast keeps what a careful forger would write.
         db.execute(
-            statement.replace("replace(content", "CAST(replace(content").replace(
-                "'clinic-b')", "'clinic-b') AS BLOB)"
-            )
+            statement.replace("replace(content", "CAST(replace(content").replace("'clinic-b')", "'clinic-b') AS BLOB)")
         )
     with pytest.raises(VerificationFailed, match=message):
         audit(path)
@@ -269,9 +267,7 @@ def test_one_bad_event_does_not_harm_those_that_wait_with_it(log):
         except Refused as error:
             errors.append(error)
 
-    threads = [
-        threading.Thread(target=write, args=([event] if n % 2 else [prediction(str(n))],)) for n in range(10)
-    ]
+    threads = [threading.Thread(target=write, args=([event] if n % 2 else [prediction(str(n))],)) for n in range(10)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -294,16 +290,12 @@ def test_kill_9_under_four_writers_loses_and_doubles_nothing(tmp_path, keys):
     context = multiprocessing.get_context("spawn")
     open_log(path, key=keys[0], secret=keys[1]).close()
     for turn in range(2):
-        arguments = [
-            (path, tmp_path / "keys" / "log.key", keys[1], n, tmp_path / f"ack-{turn}-{n}") for n in range(4)
-        ]
+        arguments = [(path, tmp_path / "keys" / "log.key", keys[1], n, tmp_path / f"ack-{turn}-{n}") for n in range(4)]
         writers = [context.Process(target=_write_forever, args=argument) for argument in arguments]
         for writer in writers:
             writer.start()
         deadline = time.monotonic() + 60
-        while (
-            not all(a[4].exists() and a[4].stat().st_size for a in arguments) and time.monotonic() < deadline
-        ):
+        while not all(a[4].exists() and a[4].stat().st_size for a in arguments) and time.monotonic() < deadline:
             time.sleep(0.02)
         for writer in writers:
             os.kill(writer.pid, signal.SIGKILL)

@@ -82,9 +82,7 @@ def test_a_missing_manifest_is_said(tmp_path):
         read_manifest(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "fields", [{"files": {}}, {"format_version": 3}, {"x": float("nan")}, {"x": object()}]
-)
+@pytest.mark.parametrize("fields", [{"files": {}}, {"format_version": 3}, {"x": float("nan")}, {"x": object()}])
 def test_fields_that_cannot_be_written_are_refused(folder, fields):
     with pytest.raises(InvalidInput):
         write_manifest(folder, fields)

@@ -65,9 +65,7 @@ def test_every_inclusion_and_consistency_proof_up_to_33_entries():
     for size in range(1, 34):
         root = range_hash(0, size, read)
         for index in range(size):
-            verify_inclusion(
-                leaf_hash(entries[index]), index, size, prove(index, index + 1, size, read), root
-            )
+            verify_inclusion(leaf_hash(entries[index]), index, size, prove(index, index + 1, size, read), root)
         for old in range(1, size + 1):
             verify_consistency(range_hash(0, old, read), old, root, size, prove(0, old, size, read))
 

@@ -50,9 +50,7 @@ def test_key_id_is_the_head_of_the_sha256():
     assert key_id("ed25519:" + "00" * 32) == "66687aadf862bd77"
 
 
-@pytest.mark.parametrize(
-    "text", ["", "ed25519:00", "rsa:" + "00" * 32, "ed25519:" + "AB" * 32, "ed25519:" + "zz" * 32]
-)
+@pytest.mark.parametrize("text", ["", "ed25519:00", "rsa:" + "00" * 32, "ed25519:" + "AB" * 32, "ed25519:" + "zz" * 32])
 def test_other_texts_are_not_public_keys(text):
     with pytest.raises(VerificationFailed):
         key_id(text)
