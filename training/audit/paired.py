@@ -60,9 +60,7 @@ def delong(y: Array, first: Array, second: Array, subject: Groups) -> Paired:
     difference = float(aucs[1] - aucs[0])
     if not variance > 1e-15:
         note = "the two rank every pair alike" if difference == 0 else "no variance: too few of one class"
-        return Paired(
-            "DeLong", difference, difference, difference, 1.0 if difference == 0 else np.nan, note=note
-        )
+        return Paired("DeLong", difference, difference, difference, 1.0 if difference == 0 else np.nan, note=note)
     return _normal("DeLong", difference, np.sqrt(variance))
 
 
@@ -72,9 +70,7 @@ def auc_covariance(y: Array, scores: Array, subject: Groups) -> tuple[Array, Arr
     m, n = int(positive.sum()), int((~positive).sum())
     if not m or not n:
         return np.full(len(scores), np.nan), np.full((len(scores), len(scores)), np.nan)
-    own = np.empty_like(
-        scores, dtype=float
-    )  # for each row, the share of the other class it is ordered right to
+    own = np.empty_like(scores, dtype=float)  # for each row, the share of the other class it is ordered right to
     whole = stats.rankdata(scores, axis=1)
     own[:, positive] = (whole[:, positive] - stats.rankdata(scores[:, positive], axis=1)) / n
     own[:, ~positive] = 1 - (whole[:, ~positive] - stats.rankdata(scores[:, ~positive], axis=1)) / m

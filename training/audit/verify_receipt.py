@@ -49,9 +49,7 @@ def parent(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def verify_subtree(
-    part: bytes, span: tuple[int, int], size: int, proof: Sequence[bytes], root: bytes
-) -> None:
+def verify_subtree(part: bytes, span: tuple[int, int], size: int, proof: Sequence[bytes], root: bytes) -> None:
     """Check that `part` is the hash of the entries [start, end) of a tree, walking its two edges upwards.
 
     The bits of `first` and `last` are the paths of the span's edges, those of `end` the tree's.
@@ -116,9 +114,7 @@ def read_checkpoint(note: str, public_key: str) -> tuple[int, bytes]:
     """Return size and root of a signed note, its signature checked."""
     body, separator, signature = note.partition("\n\n")
     lines = body.split("\n")
-    check(
-        bool(separator) and len(lines) == 4 and lines[3].startswith("time "), "the checkpoint is not a note"
-    )
+    check(bool(separator) and len(lines) == 4 and lines[3].startswith("time "), "the checkpoint is not a note")
     prefix = f"— {lines[0]} "
     check(signature.startswith(prefix) and signature.endswith("\n"), "the checkpoint bears another name")
     signed, raw = unbase64(signature[len(prefix) : -1]), public_key_bytes(public_key)
@@ -186,9 +182,7 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write(f"NOT VERIFIED: {error}\n")
         return 4
     entry, signer = receipt["entry"], "the key you trust" if key else "a key nobody pinned (give --key)"
-    sys.stdout.write(
-        f"VERIFIED: {entry['kind']} {entry['id']} at {entry['time']}, entry {receipt['index']}\n"
-    )
+    sys.stdout.write(f"VERIFIED: {entry['kind']} {entry['id']} at {entry['time']}, entry {receipt['index']}\n")
     sys.stdout.write(f"signed by {signer}: {receipt['public_key']}\n")
     return 0
 

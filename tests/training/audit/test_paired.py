@@ -151,9 +151,7 @@ def test_copies_of_a_person_add_no_evidence():
     # tripled rows taken as people would claim a z larger by the root of three
     assert stats.norm.isf(naive.p / 2) == pytest.approx(np.sqrt(3) * stats.norm.isf(once.p / 2), rel=0.02)
     right = first > 0.5, second > 0.5
-    assert paired.mcnemar(right[0][thrice], right[1][thrice], thrice).p == pytest.approx(
-        asymptotic_p(*right), rel=1e-9
-    )
+    assert paired.mcnemar(right[0][thrice], right[1][thrice], thrice).p == pytest.approx(asymptotic_p(*right), rel=1e-9)
 
 
 def asymptotic_p(first, second):

@@ -69,8 +69,7 @@ def test_it_is_short_and_imports_nothing_of_vagus():
 def judge(vector, kind):
     proof = [base64.b64decode(item) for item in vector["proof"] or []]
     part, root = (
-        base64.b64decode(vector[name])
-        for name in (("leafHash", "root") if kind == "inclusion" else ("root1", "root2"))
+        base64.b64decode(vector[name]) for name in (("leafHash", "root") if kind == "inclusion" else ("root1", "root2"))
     )
     if kind == "inclusion" and "start" in vector:
         start, end = vector["start"], vector["end"]
@@ -119,9 +118,7 @@ def test_receipts_of_every_place_verify_and_mutated_ones_do_not(log):
 def test_command_line_verifies_with_a_pinned_key_and_the_input(log, tmp_path):
     (tmp_path / "receipt.json").write_bytes(log.append(predictions(3))[2])
     (tmp_path / "input.json").write_text(json.dumps(INPUT, indent=1))
-    done = run(
-        tmp_path / "receipt.json", "--key", tmp_path / "keys" / "log.pub", "--input", tmp_path / "input.json"
-    )
+    done = run(tmp_path / "receipt.json", "--key", tmp_path / "keys" / "log.pub", "--input", tmp_path / "input.json")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("VERIFIED: prediction ")
     assert "the key you trust" in done.stdout
@@ -143,10 +140,7 @@ def test_command_line_says_what_does_not_hold(log, tmp_path):
         assert message in done.stdout
     (tmp_path / "receipt.json").write_bytes(receipt)
     (tmp_path / "other.json").write_text("{}")
-    assert (
-        "the input is not the one"
-        in run(tmp_path / "receipt.json", "--input", tmp_path / "other.json").stdout
-    )
+    assert "the input is not the one" in run(tmp_path / "receipt.json", "--input", tmp_path / "other.json").stdout
     other = "ed25519:" + "00" * 32
     assert "another key" in run(tmp_path / "receipt.json", "--key", other).stdout
     assert run(tmp_path / "absent.json").returncode == 4

@@ -1,0 +1,96 @@
+"""The auditor's door: arguments only. `python -m training.audit ACT ...` or `vagus audit ACT ...`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from features.errors import Refused
+
+
+def main(argv: list[str]) -> int:
+    """Do one act (`argv[0]` is `audit`) and return its exit code."""
+    options = _parser().parse_args(argv[1:])
+    code: int = options.act(options)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="vagus audit", description="Compare, reproduce and prove.")
+    acts = parser.add_subparsers(required=True, metavar="ACT")
+    compare = _act(acts, "compare", _compare, "two runs on the same people: what differs, which predicts better")
+    compare.add_argument("runs", nargs=2, metavar="RUN", help="run id, NAME@ALIAS or run folder")
+    compare.add_argument("--row", default="chosen", help="model row of the runs (default: chosen, the run's own model)")
+    compare.add_argument("--against", metavar="ROW", help="model row of the first run, where it is another")
+    compare.add_argument("--common", action="store_true", help="compare the overlap where people or folds differ")
+    compare.add_argument("--html", type=Path, metavar="FILE", help="write the page with plots")
+    verify = _act(acts, "verify", _verify, "a receipt, bundle, run folder, backup or log")
+    verify.add_argument("path")
+    verify.add_argument("--receipt", type=Path, action="append", default=[], help="a kept receipt the log must fit")
+    return parser
+
+
+def _act(acts: Any, name: str, act: Any, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = acts.add_parser(name, help=text, description=text)
+    parser.set_defaults(act=act)
+    parser.add_argument("--trust", action="append", metavar="KEY", help="pin a public key: ed25519:HEX or a .pub file")
+    parser.add_argument("--tracking-uri", metavar="URI", help="where runs are kept (default: ./.vagus)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+    return parser
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from training.audit import page, plots
+    from training.audit.compare import compare
+    from training.audit.runs import locate, read_run
+
+    trusted = _trusted(options.trust)
+    first, second = (read_run(locate(name, options.tracking_uri), trusted) for name in options.runs)
+    found = compare(first, second, models=(options.against or options.row, options.row), common=options.common)
+    content = found.as_dict()
+    if options.html:
+        drawn = plots.draw_all(content, found.aligned) if found.tests else {}
+        options.html.write_text(page.page(content, drawn), encoding="utf-8")
+    if options.json:
+        _print_json(content)
+    else:
+        page.say(content, Console(width=None if sys.stdout.isatty() else 120))
+    if not found.tests:
+        raise Refused("not-comparable", f"not comparable: {'; '.join(found.reasons)} (see --common)")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from training.audit.verify import verify
+
+    found = verify(options.path, _trusted(options.trust), options.receipt)
+    if options.json:
+        _print_json(found)
+    else:
+        sys.stdout.write("verified\n" + "".join(f"  {name}: {value}\n" for name, value in found.items()))
+    return 0
+
+
+def _trusted(given: list[str] | None) -> list[str] | None:
+    """Return the pinned public keys, reading those given as files; None where none was given."""
+    from models.seal import read_public_key
+
+    if given is None:
+        return None
+    return [text if text.startswith("ed25519:") else read_public_key(Path(text)) for text in given]
+
+
+def _print_json(content: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+if __name__ == "__main__":
+    from vagus import main as front_door
+
+    sys.exit(front_door(["audit", *sys.argv[1:]]))
