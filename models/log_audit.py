@@ -41,9 +41,7 @@ class _State:
     purged_upto: int = -1
 
 
-def verify_log(
-    reader: LogReader, trusted: Sequence[str] | None = None, known: Sequence[Checkpoint] = ()
-) -> LogReport:
+def verify_log(reader: LogReader, trusted: Sequence[str] | None = None, known: Sequence[Checkpoint] = ()) -> LogReport:
     """Recompute the whole log; `trusted` pins signers, `known` are checkpoints that were kept elsewhere.
 
     Raises VerificationFailed naming the first entry, node or checkpoint that does not hold.
@@ -58,9 +56,7 @@ def verify_log(
             _check_entry(state, place, row)
             _grow(state, stored, place, bytes(row[1]))
         except (TypeError, ValueError, KeyError) as error:
-            raise VerificationFailed(
-                f"log entry {place}: a part has the wrong form; it was altered"
-            ) from error
+            raise VerificationFailed(f"log entry {place}: a part has the wrong form; it was altered") from error
         size = place + 1
         if size in signed:
             _check_checkpoint(state, size, *signed[size], origin=reader.meta["origin"])

@@ -63,9 +63,7 @@ def open_store(address: str | Path, *, create: bool = True) -> LogStore:
         return PostgresStore(str(address))
     path = Path(address)
     if not create and not path.is_file():
-        raise invalid(
-            "log-absent", "there is no log at this path", "give the path of the log", file=path.name
-        )
+        raise invalid("log-absent", "there is no log at this path", "give the path of the log", file=path.name)
     return SqliteStore(path)
 
 
@@ -122,9 +120,7 @@ class SqliteStore:
     @staticmethod
     def _connect(path: Path) -> sqlite3.Connection:
         # isolation_level None: transactions are opened and closed by this class alone.
-        connection = sqlite3.connect(
-            path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False
-        )
+        connection = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA secure_delete=ON")

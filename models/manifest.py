@@ -35,9 +35,7 @@ def write_manifest(folder: Path, fields: Mapping[str, Any]) -> dict[str, Any]:
     """
     reserved = sorted({"format_version", "files"} & set(fields))
     if reserved:
-        raise invalid(
-            "manifest-field", f"the field {reserved[0]} is written by the manifest", "rename the field"
-        )
+        raise invalid("manifest-field", f"the field {reserved[0]} is written by the manifest", "rename the field")
     link = _first_link(folder)
     if link:
         raise invalid("manifest-link", "a sealed folder holds files, not links", "copy the file", file=link)
@@ -77,9 +75,7 @@ def verify_folder(folder: Path) -> dict[str, Any]:
     for name in sorted(expected.keys() | found.keys()):
         state = _difference(expected.get(name), found.get(name))
         if state:
-            raise VerificationFailed(
-                f"{name}: {state} since the manifest was written; fetch the folder again"
-            )
+            raise VerificationFailed(f"{name}: {state} since the manifest was written; fetch the folder again")
     return manifest
 
 

@@ -83,9 +83,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
     verify_range(leaf, (index, index + 1), size, proof, root)
 
 
-def verify_consistency(
-    old_root: bytes, old_size: int, root: bytes, size: int, proof: Sequence[bytes]
-) -> None:
+def verify_consistency(old_root: bytes, old_size: int, root: bytes, size: int, proof: Sequence[bytes]) -> None:
     """Raise VerificationFailed unless the tree of `old_size` is a prefix of the tree of `size`.
 
     An empty tree is a prefix of anything and proves nothing: it is accepted only against the empty tree.

@@ -130,9 +130,7 @@ def make_entry(event: Event, time: str, secret: bytes) -> Entry:
         private = _private_part(event, secret)
         content = _public_part(event, time, private)
         stored = None if private is None else canonical_json(private)
-        return Entry(
-            event.id, canonical_json(content), stored, None if private is None else private["subject"]
-        )
+        return Entry(event.id, canonical_json(content), stored, None if private is None else private["subject"])
     except (TypeError, ValueError) as error:
         remedy = "use null for a number that does not exist"
         raise invalid("event-json", "facts, input and answer of an event are plain JSON", remedy) from error

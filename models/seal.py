@@ -49,9 +49,7 @@ def create_key(folder: Path, name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     private = folder / f"{name}.key"
     key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     try:
         handle = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
@@ -70,9 +68,7 @@ def load_key(path: Path) -> Ed25519PrivateKey:
         remedy = "create one with `vagus keys create`"
         raise invalid("key-unreadable", "no readable private key", remedy, file=path.name) from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise invalid(
-            "key-kind", "the key is not Ed25519", "create one with `vagus keys create`", file=path.name
-        )
+        raise invalid("key-kind", "the key is not Ed25519", "create one with `vagus keys create`", file=path.name)
     return key
 
 
@@ -123,18 +119,14 @@ def verify_seal(folder: Path, trusted: Sequence[str] | None = None) -> SealRepor
     digest = folder_digest(manifest)
     if not (folder / SEAL_NAME).exists():
         if trusted is not None:
-            raise VerificationFailed(
-                f"{folder.name}: unsigned, and a trusted key was asked for; sign it first"
-            )
+            raise VerificationFailed(f"{folder.name}: unsigned, and a trusted key was asked for; sign it first")
         return SealReport("unsigned", digest)
     seal = read_canonical(folder / SEAL_NAME)
     signature = seal.pop("signature", None)
     public_key, signed_at = seal.get("public_key"), seal.get("signed_at")
     manifest_digest = sha256(canonical_json(manifest))
     if seal != _statement(manifest_digest, str(public_key), str(signed_at)):
-        raise VerificationFailed(
-            f"{SEAL_NAME}: the seal was made for another manifest; do not use this folder"
-        )
+        raise VerificationFailed(f"{SEAL_NAME}: the seal was made for another manifest; do not use this folder")
     verify_bytes(canonical_json(seal), str(signature), str(public_key), SEAL_NAME)
     if trusted is not None and public_key not in trusted:
         raise VerificationFailed(f"{SEAL_NAME}: signed by key {seal['key_id']}, which is not a trusted key")
@@ -148,9 +140,7 @@ def read_public_key(path: Path) -> str:
         text = path.read_text(encoding="ascii").strip()
         public_bytes(text)
     except (OSError, ValueError, VerificationFailed) as error:
-        raise invalid(
-            "key-public", "not a public key file", "give the NAME.pub file", file=path.name
-        ) from error
+        raise invalid("key-public", "not a public key file", "give the NAME.pub file", file=path.name) from error
     return text
 
 
