@@ -4,7 +4,7 @@
 set -eu
 lock=$1; venv=$2
 stamp="$venv/.lock.sha256"
-want=$(cat "$lock" pyproject.toml | sha256sum | cut -d' ' -f1)
+want=$(sha256sum < "$lock" | cut -d' ' -f1)
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ] && exit 0
 python=${PYTHON:-python3.11}
 command -v "$python" >/dev/null || { echo "setup: needs $python (Debian: apt install python3.11 python3.11-venv)" >&2; exit 2; }

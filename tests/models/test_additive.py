@@ -1,0 +1,90 @@
+"""The additive model against scikit-learn's conformity suite, a closed form, its own gradient, and known truth."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import check_grad
+from sklearn.linear_model import Ridge
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from models import additive
+from models.additive import AdditiveBlockRegressor
+
+
+@parametrize_with_checks([AdditiveBlockRegressor()])
+def test_conforms_to_scikit_learn(estimator, check):
+    check(estimator)
+
+
+def _data(n=120, seed=0, life=1.0, taxa=0.0):
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(rng.normal(size=(n, 26)), columns=["base:baseline", *(f"life:{i}" for i in range(5)), *(f"abundant:{i}" for i in range(20))])
+    y = -2 * X["base:baseline"] + life * X["life:0"] + taxa * (X["abundant:0"] - X["abundant:1"]) + rng.normal(size=n)
+    return X, y.to_numpy()
+
+
+def test_is_ridge_with_the_learned_penalties():
+    X, y = _data(life=2.0)
+    model = AdditiveBlockRegressor().fit(X, y)
+    assert set(model.block_sd_) >= {"base", "life"}
+    widths = {"base": 1, "life": 5, "abundant": 20}
+    noise = np.exp(model.noise_[0] + model.noise_[1] * X["base:baseline"])
+    scale = np.concatenate([np.full(widths[b], sd / np.sqrt(widths[b])) for b, sd in model.block_sd_.items()])
+    columns = [c for c in X if c.split(":")[0] in model.block_sd_]
+    # Ridge on scaled columns with unit penalty and precision weights has the same posterior mean.
+    ridge = Ridge(alpha=1.0).fit(X[columns].to_numpy() * scale, y, sample_weight=1 / (noise * np.std(y) ** 2))
+    assert model.predict(X) == pytest.approx(ridge.predict(X[columns].to_numpy() * scale), abs=1e-8)
+
+
+def test_gradient_is_the_derivative_of_the_objective():
+    rng = np.random.default_rng(3)
+    parts = [rng.normal(size=(40, p)) for p in (1, 6)]
+    kernels = np.array([part @ part.T / part.shape[1] for part in parts])
+    y, severity, rates = rng.normal(size=40), rng.normal(size=40), np.array([1.0, 13.0])
+    value = lambda t: additive._objective(t, kernels, y, severity, rates)[0]  # noqa: E731, SLF001
+    slope = lambda t: additive._objective(t, kernels, y, severity, rates)[1]  # noqa: E731, SLF001
+    for theta in (np.array([-0.5, -2.0, 0.1, 0.2]), np.array([0.3, -1.0, -0.7, -0.3])):
+        assert check_grad(value, slope, theta) < 1e-4
+
+
+def test_a_useless_block_leaves_the_very_same_model():
+    X, y = _data()
+    bare = X[[c for c in X if not c.startswith("abundant")]]
+    full, small = AdditiveBlockRegressor().fit(X, y), AdditiveBlockRegressor().fit(bare, y)
+    assert "abundant" not in full.block_sd_
+    assert np.array_equal(full.predict(X), small.predict(bare))
+
+
+def test_a_real_signal_in_taxa_is_used():
+    X, y = _data(n=400, taxa=1.0)
+    fresh, truth = _data(n=400, seed=1, taxa=1.0)
+    model = AdditiveBlockRegressor().fit(X, y)
+    assert "abundant" in model.block_sd_
+    assert np.mean((truth - model.predict(fresh)) ** 2) < 1.3  # noise variance 1; without taxa it would be 3
+
+
+def test_predictive_sd_covers():
+    X, y = _data(n=400, taxa=0.5)
+    fresh, truth = _data(n=2000, seed=1, taxa=0.5)
+    mean, sd = AdditiveBlockRegressor().fit(X, y).predict(fresh, return_std=True)
+    assert (np.abs(truth - mean) <= 1.645 * sd).mean() == pytest.approx(0.9, abs=0.025)
+
+
+def test_noise_that_grows_with_severity_is_found():
+    rng = np.random.default_rng(5)
+    X = pd.DataFrame({"base:baseline": rng.normal(size=600)})
+    y = -X["base:baseline"].to_numpy() + np.exp(0.4 * X["base:baseline"].to_numpy()) * rng.normal(size=600)
+    assert AdditiveBlockRegressor().fit(X, y).noise_[1] == pytest.approx(0.8, abs=0.2)
+
+
+def test_arm_interactions_are_blocks_of_their_own():
+    rng = np.random.default_rng(6)
+    arm = rng.integers(2, size=500)
+    X = pd.DataFrame({"base:baseline": rng.normal(size=500), "arm:any active arm": 0.5 * arm, "arm:fibre": np.sqrt(0.75) * arm,
+                      **{f"abundant:{i}": rng.normal(size=500) for i in range(8)}})
+    y = arm * 1.5 * X["abundant:2"].to_numpy() + rng.normal(size=500)
+    model = AdditiveBlockRegressor().fit(X, y)
+    assert "arm×abundant" in model.block_sd_
+    treated, untreated = X.assign(**{"arm:any active arm": 0.5, "arm:fibre": np.sqrt(0.75)}), X.assign(**{"arm:any active arm": 0.0, "arm:fibre": 0.0})
+    effect = model.predict(treated) - model.predict(untreated)
+    assert np.corrcoef(effect, X["abundant:2"])[0, 1] > 0.95
