@@ -33,7 +33,9 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     all taxa out. Fitted: `encoding_`.
     """
 
-    def __init__(self, unit: str = "counts", prevalence: float = 0.05, comparator: str = "", microbiome: bool = True) -> None:
+    def __init__(
+        self, unit: str = "counts", prevalence: float = 0.05, comparator: str = "", microbiome: bool = True
+    ) -> None:
         self.unit = unit
         self.prevalence = prevalence
         self.comparator = comparator
@@ -45,7 +47,9 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         arms = tuple(sorted(set(design.arm.tolist())))
         usable = design.baseline[~np.isnan(design.baseline)]
         head: dict[str, Any] = {
-            "covariates": tuple(code for name in sorted(design.covariates) if (code := learn_code(name, design.covariates[name]))),
+            "covariates": tuple(
+                code for name in sorted(design.covariates) if (code := learn_code(name, design.covariates[name]))
+            ),
             "baseline_centre": float(usable.mean()) if len(usable) else 0.0,
             "baseline_scale": _scale(usable),
             "arms": arms,
@@ -109,7 +113,9 @@ def site_reference(encoding: Encoding, design: Design, name: str) -> SiteReferen
     if len(sampled) < SITE_MINIMUM:
         return None
     genus, family = encoding.log_ratios(sampled)
-    return SiteReference(name, len(sampled), _drawn(genus, encoding.genus_centres[-1]), _drawn(family, encoding.family_centres[-1]))
+    return SiteReference(
+        name, len(sampled), _drawn(genus, encoding.genus_centres[-1]), _drawn(family, encoding.family_centres[-1])
+    )
 
 
 def _centre(draft: Encoding, sampled: Design) -> Encoding:
@@ -122,7 +128,9 @@ def _centre(draft: Encoding, sampled: Design) -> Encoding:
         centres.append(np.vstack([*own, overall]))
     at = np.array([draft.studies.index(study) for study in sampled.study])
     scales = [_scales(table - centre[at]) for table, centre in zip((genus, family), centres, strict=True)]
-    return replace(draft, genus_centres=centres[0], family_centres=centres[1], genus_scale=scales[0], family_scale=scales[1])
+    return replace(
+        draft, genus_centres=centres[0], family_centres=centres[1], genus_scale=scales[0], family_scale=scales[1]
+    )
 
 
 def _drawn(table: Array, overall: Array) -> Array:
@@ -130,7 +138,7 @@ def _drawn(table: Array, overall: Array) -> Array:
 
 
 def _scales(table: Array) -> Array:
-    return np.maximum(table.std(axis=0), 0.1)
+    return np.asarray(np.maximum(table.std(axis=0), 0.1))
 
 
 def _scale(values: Array) -> float:
@@ -185,4 +193,6 @@ def _categorical(name: str, texts: list[str], n: int) -> CovariateCode | None:
     if len(levels) < 2:
         return None
     shares = tuple(float(counts[level]) / len(texts) for level in levels)
-    return CovariateCode(name, "categorical", levels=levels, shares=shares, indicator=n - len(texts) >= max(3, 0.05 * n))
+    return CovariateCode(
+        name, "categorical", levels=levels, shares=shares, indicator=n - len(texts) >= max(3, 0.05 * n)
+    )

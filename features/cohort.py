@@ -73,8 +73,7 @@ class Cohort:
             table: Columns = getattr(self, name)
             names = sorted(table)
             parts += [
-                [name, dict(zip(names, row, strict=True))]
-                for row in zip(*(table[c] for c in names), strict=True)
+                [name, dict(zip(names, row, strict=True))] for row in zip(*(table[c] for c in names), strict=True)
             ]
         if self.counts is not None:
             parts += [["counts", row] for row in self._count_rows(self.counts)]
@@ -148,8 +147,7 @@ class Cohort:
                     by_subject[subject] = arm
         own = self.samples.get("arm", _blank(self.samples))
         arms = [
-            own[i] if i >= 0 and own[i] is not None else by_subject.get(s)
-            for s, i in zip(subjects, at, strict=True)
+            own[i] if i >= 0 and own[i] is not None else by_subject.get(s) for s, i in zip(subjects, at, strict=True)
         ]
         return np.array([_arm_name(arm) for arm in arms], dtype=object)
 

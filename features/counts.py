@@ -39,9 +39,7 @@ class Counts:
         keep = value != 0
         row, column, value = row[keep], rank[column[keep].astype(np.int64)], value[keep].astype(float)
         by_row = np.lexsort((column, row))
-        indptr = np.concatenate(
-            [[0], np.cumsum(np.bincount(row.astype(np.int64), minlength=len(sample_ids)))]
-        )
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(row.astype(np.int64), minlength=len(sample_ids)))])
         names = tuple(lineages[i] for i in order)
         return cls(sample_ids, names, indptr.astype(np.int64), column[by_row], value[by_row], unit)
 
@@ -55,4 +53,4 @@ class Counts:
         cell = row * len(names) + group[self.indices]
         # bincount adds in storage order, hence the same bits for a row alone and in a table.
         sums = np.bincount(cell, weights=self.data, minlength=len(self.sample_ids) * len(names))
-        return tuple(names), sums.reshape(len(self.sample_ids), len(names))
+        return tuple(names), sums.astype(np.float64).reshape(len(self.sample_ids), len(names))

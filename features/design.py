@@ -56,7 +56,7 @@ class Design:
         n, blank = len(X), np.full(len(X), np.nan)
         genera = [name for name in X.columns if name.startswith("taxon:")]
         life = {name[5:]: X[name].to_numpy(dtype=object) for name in X.columns if name.startswith("life:")}
-        life = {name: np.where(_isnan(column), None, column) for name, column in life.items()}
+        life = {name: _blanked(column) for name, column in life.items()}
         nobody = np.full(n, "", dtype=object)
         return cls(
             subject=nobody, sample=nobody, baseline_time=blank, baseline=X["base:score"].to_numpy(dtype=float),
@@ -90,6 +90,9 @@ class Design:
         return pd.concat([pd.DataFrame({**head, **life}), taxa], axis=1)
 
 
-def _isnan(column: Objects) -> npt.NDArray[np.bool_]:
-    """Return which cells are NaN: pandas turns None into NaN in a column of floats."""
-    return np.array([value is None or value != value for value in column], dtype=bool)
+def _blanked(column: Objects) -> Objects:
+    """Turn NaN back into None: pandas writes a blank in a column of floats as NaN."""
+    return np.array(
+        [None if value is None or (isinstance(value, float) and np.isnan(value)) else value for value in column],
+        dtype=object,
+    )

@@ -95,9 +95,7 @@ def _cut(key: str, last: float, source: str, status: str = "convention") -> Rule
     return Rule(f"{key}-remission@1", last, "score", source, status)
 
 
-def _mic(
-    prefix: str, amount: float, source: str, status: str = "convention", measure: str = "points"
-) -> Rule:
+def _mic(prefix: str, amount: float, source: str, status: str = "convention", measure: str = "points") -> Rule:
     return Rule(f"{prefix}-important-change@1", amount, measure, source, status)
 
 
@@ -236,9 +234,7 @@ def response_threshold(instrument: Instrument, baseline: npt.ArrayLike) -> Array
     start = np.asarray(baseline, dtype=float)
     low, high = reachable(instrument)
     best, sign = (low, -1.0) if instrument.lower_is_better else (high, 1.0)
-    gain = (
-        rule.amount * np.abs(start - best) if rule.measure == "share" else np.full(start.shape, rule.amount)
-    )
+    gain = rule.amount * np.abs(start - best) if rule.measure == "share" else np.full(start.shape, rule.amount)
     return np.where((gain > 0) & ~np.isnan(start), start + sign * gain, np.nan)
 
 

@@ -22,7 +22,13 @@ from features.design import Objects
 Array = npt.NDArray[np.float64]
 
 ARMS: tuple[str, ...] = ("placebo", "probiotic", "prebiotic_fibre", "fermented_food", "mediterranean_diet")
-ARM_POINTS = {"placebo": 0.0, "probiotic": -1.0, "prebiotic_fibre": -1.0, "fermented_food": -1.3, "mediterranean_diet": -1.8}
+ARM_POINTS = {
+    "placebo": 0.0,
+    "probiotic": -1.0,
+    "prebiotic_fibre": -1.0,
+    "fermented_food": -1.3,
+    "mediterranean_diet": -1.8,
+}
 TRUTHS = ("linear", "threshold", "sparse", "family")
 
 
@@ -53,30 +59,35 @@ def simulate(*, subjects: int, seed: int, studies: int = 1, null: bool = False, 
     """
     world = world or World()
     nature, people = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2, population])
-    lineages = _lineages()
-    taxa = _Taxa.draw(nature, lineages, world)
+    taxa = _Taxa.draw(nature, _lineages(), world)
     study = people.integers(studies, size=subjects) + (100 * population if studies > 1 else 0)
     latent = taxa.abundances(people, study, world.study_shift * (studies > 1))
     life, effect = _lifestyle(people, subjects)
     severity = people.normal(size=subjects)
     baseline = np.clip(np.round(13 + 4.2 * severity + people.normal(0, 2.2, subjects)), 3, 27)
     arm = people.integers(len(world.arms), size=subjects)
-    signal, moderated = taxa.effects(latent)
-    means = np.empty((subjects, len(world.arms)))
-    for k, name in enumerate(world.arms):
-        micro = 0.0 if null else world.microbiome * signal + world.moderation * moderated[:, k] * (k > 0)
-        centre = 11.3 + 4.2 * 0.75 * severity + ARM_POINTS.get(name, -1.0) + world.lifestyle * effect + micro
-        means[:, k] = _expected_score(centre, world.noise) - baseline
-    drawn = 11.3 + 4.2 * 0.75 * severity + np.array([ARM_POINTS.get(a, -1.0) for a in world.arms])[arm] + world.lifestyle * effect
-    if not null:
-        drawn = drawn + world.microbiome * signal + world.moderation * moderated[np.arange(subjects), arm] * (arm > 0)
-    follow_up = np.clip(np.round(drawn + people.normal(0, world.noise, subjects)), 0, 27)
+    centre = _centres(taxa, latent, 11.3 + 4.2 * 0.75 * severity + world.lifestyle * effect, null, world)
+    drawn = centre[np.arange(subjects), arm] + people.normal(0, world.noise, subjects)
     names = np.array([f"S{population}{i:05d}" for i in range(subjects)], dtype=object)
-    counts = _reads(people, latent, names, lineages, world)
-    arms = np.array(world.arms, dtype=object)
-    cohort = _tables(people, names, study, studies, arms[arm], life, baseline, follow_up, counts, world)
-    truth = {"subject_id": np.repeat(names, len(arms)).tolist(), "arm": np.tile(arms, subjects).tolist(), "expected_change": means.ravel().tolist()}
+    counts = _reads(people, latent, names, _lineages(), world)
+    scores = (baseline, np.clip(np.round(drawn), 0, 27))
+    cohort = _tables(
+        people, names, study, studies, np.array(world.arms, dtype=object)[arm], life, scores, counts, world
+    )
+    truth = {
+        "subject_id": np.repeat(names, len(world.arms)).tolist(), "arm": list(world.arms) * subjects,
+        "expected_change": (_expected_score(centre, world.noise) - baseline[:, None]).ravel().tolist(),
+    }  # fmt: skip
     return cohort, truth
+
+
+def _centres(taxa: _Taxa, latent: Array, shared: Array, null: bool, world: World) -> Array:
+    """Return the people × arms means of the unrounded follow-up score; the first arm moderates nothing."""
+    signal, moderated = taxa.effects(latent)
+    points = np.array([ARM_POINTS.get(arm, -1.0) for arm in world.arms])
+    active = np.arange(len(world.arms)) > 0
+    micro = world.microbiome * signal[:, None] + world.moderation * moderated * active
+    return np.asarray(shared[:, None] + points + (0.0 if null else micro))
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +114,9 @@ class _Taxa:
         n, t = len(study), len(self.mean)
         shared = rng.normal(0.0, 0.7, (n, self.family.max() + 1))[:, self.family]
         moved = {s: np.random.default_rng([int(s), 7]).normal(0.0, shift, t) for s in np.unique(study)}
-        return np.asarray(self.mean + shared + rng.normal(0.0, 1.1, (n, t)) + np.array([moved[s] for s in study]) * (shift > 0))
+        return np.asarray(
+            self.mean + shared + rng.normal(0.0, 1.1, (n, t)) + np.array([moved[s] for s in study]) * (shift > 0)
+        )
 
     def effects(self, latent: Array) -> tuple[Array, Array]:
         z = latent - latent.mean(axis=0)
@@ -166,10 +179,12 @@ def _reads(rng: np.random.Generator, latent: Array, names: Objects, lineages: li
 
 
 def _tables(rng: np.random.Generator, names: Objects, study: Any, studies: int, arm: Objects, life: dict[str, Array],
-            baseline: Array, follow_up: Array, counts: Counts, world: World) -> Cohort:  # fmt: skip
-    n = len(names)
+            scores: tuple[Array, Array], counts: Counts, world: World) -> Cohort:  # fmt: skip
+    n, (baseline, follow_up) = len(names), scores
     sample = np.array(counts.sample_ids, dtype=object)
-    columns = {name: _holes(rng, column, world.missing * (name not in ("age_years", "sex"))) for name, column in life.items()}
+    columns = {
+        name: _holes(rng, column, world.missing * (name not in ("age_years", "sex"))) for name, column in life.items()
+    }
     columns["sex"] = np.array(["female" if value else "male" for value in life["sex"]], dtype=object)
     samples = {"sample_id": sample, "subject_id": names, "time": _full(n, 0.0), "arm": arm}
     if studies > 1:
@@ -179,7 +194,9 @@ def _tables(rng: np.random.Generator, names: Objects, study: Any, studies: int, 
         "baseline_score": baseline.astype(object), "followup_time": _full(n, 8.0), "followup_score": follow_up.astype(object),
         "change": (follow_up - baseline).astype(object), "label": _full(n, None),
     }  # fmt: skip
-    info = CohortInfo(title="Simulated cohort (no real people)", randomised=True, comparator=world.arms[0], time_unit="week")
+    info = CohortInfo(
+        title="Simulated cohort (no real people)", randomised=True, comparator=world.arms[0], time_unit="week"
+    )
     return Cohort(info, samples, {"subject_id": names, "sample_id": _full(n, None), **columns}, outcomes, counts)
 
 

@@ -74,7 +74,9 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
         sd, self.noise_ = np.exp(theta[:-2]), (float(theta[-2]), float(theta[-1]))
         self.block_sd_ = {block: float(s * self.unit_) for block, s in zip(parts, sd, strict=True)}
         self.columns_ = [f"{block}:{j}" for block, part in parts.items() for j in range(part.shape[1])]
-        scales = [np.full(part.shape[1], s / np.sqrt(part.shape[1])) for part, s in zip(parts.values(), sd, strict=True)]
+        scales = [
+            np.full(part.shape[1], s / np.sqrt(part.shape[1])) for part, s in zip(parts.values(), sd, strict=True)
+        ]
         self.scale_ = np.concatenate([np.zeros(0), *scales])
         self._posterior(_beside(parts, len(y)) * self.scale_, y, severity)
 
@@ -113,9 +115,7 @@ def expand(X: Array, blocks: Mapping[str, Sequence[int]], with_arm: Sequence[str
     if "arm" in parts:
         arm = parts["arm"]
         crossed = {f"arm×{block}": parts[block] for block in with_arm if block in parts}
-        parts |= {
-            name: (part[:, :, None] * arm[:, None, :]).reshape(len(X), -1) for name, part in crossed.items()
-        }
+        parts |= {name: (part[:, :, None] * arm[:, None, :]).reshape(len(X), -1) for name, part in crossed.items()}
     return parts
 
 
@@ -130,7 +130,7 @@ def _names(X: Any) -> list[str] | None:
 def _blocks(names: list[str] | None, width: int) -> dict[str, list[int]]:
     blocks: dict[str, list[int]] = {}
     for j, name in enumerate(names or ["all"] * width):
-        blocks.setdefault(name.split(":", 1)[0], []).append(j)
+        blocks.setdefault(name.split(":", 1)[0] if ":" in name else "all", []).append(j)
     return blocks
 
 

@@ -42,7 +42,9 @@ class Limits:
     needs_stool: bool
     no_stool: float = 1.0
 
-    def judge(self, design: Design, encoding: Encoding, site: SiteReference | None, widen: float) -> tuple[Flags, tuple[tuple[str, ...], ...], Array]:
+    def judge(
+        self, design: Design, encoding: Encoding, site: SiteReference | None, widen: float
+    ) -> tuple[Flags, tuple[tuple[str, ...], ...], Array]:
         """Return which rows may be answered, reason codes per row, and the factor on the predictive sd."""
         unseen = encoding.unseen_share(design) if self.needs_stool else np.zeros(len(design))
         new_site = np.array([study not in encoding.studies for study in design.study], dtype=bool)

@@ -118,7 +118,9 @@ class Bundle:
         }  # fmt: skip
         (folder / ARRAYS).write_bytes(_npz(arrays))
         (folder / MODEL).write_bytes(canonical_json(state))
-        written = write_manifest(folder, {k: v for k, v in self.manifest.items() if k not in ("files", "format_version")})
+        written = write_manifest(
+            folder, {k: v for k, v in self.manifest.items() if k not in ("files", "format_version")}
+        )
         return type(self)(written, self.encoding, self.core, self.calibration, self.limits, self.floor)
 
     @classmethod
@@ -133,7 +135,9 @@ class Bundle:
             core = _unpack(KINDS[state["kind"]], "core", state, arrays)
             rest = (_unpack(Calibration, "calibration", state, arrays), _unpack(Limits, "limits", state, arrays))
         except (OSError, KeyError, ValueError, TypeError) as error:
-            raise VerificationFailed(f"{MODEL} or {ARRAYS} cannot be read as a bundle: {type(error).__name__}") from error
+            raise VerificationFailed(
+                f"{MODEL} or {ARRAYS} cannot be read as a bundle: {type(error).__name__}"
+            ) from error
         return cls(manifest, encoding, core, *rest, tuple(state["floor"]))
 
 

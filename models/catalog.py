@@ -67,7 +67,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("covariates", "Baseline + lifestyle + arm", _additive, COVARIATES, reference=True),
     Entry("raw_forest", "Untuned random forest on raw abundances", _forest, (RAW,), reference=True),
     Entry("additive", "Additive block-variance model", _additive),
-    Entry("elastic_net", "Elastic net", lambda p, s: ElasticNet(max_iter=5000, **p),
+    Entry("elastic_net", "Elastic net", lambda p, s: ElasticNet(max_iter=5000, tol=1e-3, **p),
           grid=tuple({"alpha": a, "l1_ratio": r} for r in (0.2, 0.9) for a in (1.0, 0.5, 0.25, 0.12, 0.06))),
     Entry("random_forest", "Random forest", _forest,
           grid=tuple({"max_features": 0.33, "min_samples_leaf": leaf} for leaf in (10, 3))),
@@ -87,15 +87,19 @@ def columns_of(names: list[str], entry: Entry, *, without: tuple[str, ...] = ())
     return [name for name, block in zip(names, blocks, strict=True) if block in wanted - set(without)]
 
 
-def pipeline(
-    entry: Entry, params: Params, *, seed: int, unit: str = "counts", comparator: str = ""
-) -> Pipeline:
+def pipeline(entry: Entry, params: Params, *, seed: int, unit: str = "counts", comparator: str = "") -> Pipeline:
     """Return encoder, block choice and estimator as one scikit-learn Pipeline over `Design.frame`."""
     if entry.blocks == (RAW,):
         select = ColumnTransformer([("raw", "passthrough", make_column_selector(f"^{RAW}:"))])
         return Pipeline([("select", select), ("model", entry.make(params, seed))])
     encoder = FeatureEncoder(unit=unit, comparator=comparator, microbiome=needs_taxa(entry))
-    return Pipeline([("encode", encoder), ("select", FunctionTransformer(_choose, kw_args={"entry": entry})), ("model", entry.make(params, seed))])
+    return Pipeline(
+        [
+            ("encode", encoder),
+            ("select", FunctionTransformer(_choose, kw_args={"entry": entry})),
+            ("model", entry.make(params, seed)),
+        ]
+    )
 
 
 def needs_taxa(entry: Entry) -> bool:

@@ -118,10 +118,13 @@ class ForestCore:
     def points(self, parts: Mapping[str, Array]) -> dict[str, Array]:
         """Return {"trees": n points}; trees are added one after the other, in their order."""
         X = np.concatenate([parts[block] for block in self.columns], axis=1).astype(np.float32).astype(np.float64)
-        total = np.zeros(len(X))
+        if not self.strict:
+            return {"trees": np.asarray(sum(self.value[self.leaves(X, int(root))] for root in self.roots))}
+        # XGBoost adds leaves to the base score one by one in single precision; so do we, to meet it at 1e-6.
+        total = np.full(len(X), self.intercept, dtype=np.float32)
         for root in self.roots:
-            total += self.value[self.leaves(X, int(root))]
-        return {"trees": total}
+            total += self.value[self.leaves(X, int(root))].astype(np.float32)
+        return {"trees": total.astype(float) - self.intercept}
 
     def leaves(self, X: Array, root: int) -> Integers:
         """Return the leaf each row of float32 values falls into."""
@@ -140,7 +143,13 @@ class ForestCore:
 
 Core = AdditiveCore | LinearCore | ForestCore
 KINDS: Mapping[str, type[Core]] = {"additive": AdditiveCore, "linear": LinearCore, "forest": ForestCore}
-NAMES: Mapping[str, str] = {"base": "baseline", "curve": "baseline", "life": "lifestyle", "study": "study", "arm": "arm"}
+NAMES: Mapping[str, str] = {
+    "base": "baseline",
+    "curve": "baseline",
+    "life": "lifestyle",
+    "study": "study",
+    "arm": "arm",
+}
 
 
 def contribution_of(block: str) -> str:

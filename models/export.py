@@ -39,7 +39,9 @@ def _additive(model: AdditiveBlockRegressor) -> AdditiveCore:
     widths = _widths(model.columns_)
     crossed = tuple(block.removeprefix("arm×") for block, _ in widths if block.startswith("arm×"))
     noise = np.array([*model.noise_, model.unit_])
-    return AdditiveCore(segments_of(widths), crossed, float(model.intercept_), model.weights_, model.prior_, model.spread_, noise)
+    return AdditiveCore(
+        segments_of(widths), crossed, float(model.intercept_), model.weights_, model.prior_, model.spread_, noise
+    )
 
 
 def _random_forest(model: RandomForestRegressor, columns: list[str]) -> ForestCore:
@@ -67,7 +69,9 @@ def _xgboost(model: XGBRegressor, columns: list[str]) -> ForestCore:
         leaf = child < 0
         condition = np.array(tree["split_conditions"], dtype=np.float32).astype(float)
         feature = np.where(leaf, -1, np.array(tree["split_indices"]))
-        parts.append((feature, np.where(leaf, 0.0, condition), child + start, other + start, np.where(leaf, condition, 0.0)))
+        parts.append(
+            (feature, np.where(leaf, 0.0, condition), child + start, other + start, np.where(leaf, condition, 0.0))
+        )
     feature, threshold, left, right, value = (np.concatenate(column) for column in zip(*parts, strict=True))
     return ForestCore(
         columns=tuple(block for block, _ in _widths(columns)), intercept=base, strict=True, roots=starts[:-1].astype(np.int64),

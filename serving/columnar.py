@@ -22,6 +22,7 @@ _NESTED = frozenset(
     {f"baseline.{name}" for name in FIELDS["Baseline"]}
     | {f"microbiome.{name}" for name in FIELDS["Microbiome"] if name != "taxa"}
 )
+LISTS = frozenset({"flags", "baseline.items"})  # columns whose cells are lists
 PARTS = ("", "baseline", "microbiome", "taxa", "lifestyle")
 Name = Annotated[str, Meta(min_length=1, max_length=1100)]
 Cell = float | str | bool | list[float | str | None] | None

@@ -124,10 +124,11 @@ def _media(headers: Headers, accepted: tuple[str, ...]) -> None:
     kind = headers.get(b"content-type", b"").decode("latin-1").lower()
     media, *parameters = [part.strip() for part in kind.split(";")]
     charset = [p.partition("=")[2].strip('"') for p in parameters if p.startswith("charset=")]
-    known = media in accepted and len(charset) == len(parameters) and charset in ([], ["utf-8"])
+    known = bool(media) and media in accepted and len(charset) == len(parameters) and charset in ([], ["utf-8"])
     expects = b"content-length" in headers and headers[b"content-length"] != b"0"
-    if (kind and not known) or (not kind and (expects or b"transfer-encoding" in headers)):
-        hint = "Send Content-Type: " + " or ".join(accepted)
+    silent = not kind and "" not in accepted and (expects or b"transfer-encoding" in headers)
+    if silent or (kind and not known):
+        hint = "Send Content-Type: " + " or ".join(filter(None, accepted))
         raise RequestError(415, "media_type", "the media type is not accepted", "Content-Type", hint)
     if headers.get(b"content-encoding", b"identity") != b"identity":
         raise RequestError(415, "encoding", "a compressed body is not accepted", "Content-Encoding", "Send it plain")

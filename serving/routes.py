@@ -5,6 +5,9 @@ A handler is a plain function of the desk and a call; it knows nothing of socket
 
 from __future__ import annotations
 
+from typing import Any
+
+from serving import inference
 from serving.access import ROLES
 from serving.card import card
 from serving.columnar import ColumnarRequest, is_columnar, rows_of
@@ -13,7 +16,7 @@ from serving.faults import RequestError
 from serving.openapi import openapi, page
 from serving.predict import compare, predict
 from serving.schemas import CompareRequest, PredictRequest, decode, decoder
-from serving.wire import HTML, JSON, NDJSON, PROMETHEUS, Call, Reply, Route, reply
+from serving.wire import CSV, HTML, JSON, NDJSON, OPEN, PROMETHEUS, Call, Reply, Route, reply
 
 _PREDICT = decoder(PredictRequest)
 _COLUMNS = decoder(ColumnarRequest)
@@ -68,10 +71,31 @@ def post_start(desk: Desk, call: Call) -> Reply:
 
 
 BATCHES = (JSON, NDJSON)
+#: Clients of this protocol state no media type for JSON.
+_INFER: dict[str, Any] = {"accepts": (JSON, ""), "body": inference.InferRequest, "clinical": True}
 KEEPERS = ("operator",)
 ASKERS = ("clinic", "data_scientist", "operator")
 WATCHERS = ("data_scientist", "auditor", "operator")
 
+_INFERENCE = (
+    Route("GET", "/v2", ROLES, inference.server_metadata, "Open Inference Protocol: the server"),
+    Route("GET", "/v2/health/live", OPEN, inference.live, "Open Inference Protocol: alive"),
+    Route("GET", "/v2/health/ready", OPEN, inference.ready, "Open Inference Protocol: ready"),
+    *(
+        Route(method, f"/v2/models/{{name}}{part}{act}", roles, handler, f"Open Inference Protocol: {words}", **more)
+        for part in ("", "/versions/{version}")
+        for method, act, roles, handler, words, more in (
+            ("GET", "", ROLES, inference.model_metadata, "a model", {}),
+            ("GET", "/ready", ROLES, inference.model_ready, "whether a model is ready", {}),
+            ("POST", "/infer", ASKERS, inference.infer, "predict", _INFER),
+        )
+    ),
+    Route("GET", "/ping", OPEN, inference.ping, "MLflow scoring protocol: alive"),
+    Route("GET", "/health", OPEN, inference.ping, "MLflow scoring protocol: alive"),
+    Route("GET", "/version", OPEN, inference.version, "MLflow scoring protocol: version"),
+    Route("POST", "/invocations", ASKERS, inference.invocations, "MLflow scoring protocol: predict", accepts=(JSON, CSV),
+          body=inference.Invocation, clinical=True),
+)  # fmt: skip
 _PATIENTS = "Predict each patient's change under one intervention"
 _SEVERAL = "List several interventions for one patient, unranked"
 ROUTES: tuple[Route, ...] = (
@@ -83,4 +107,5 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/metrics", WATCHERS, get_metrics, "Counters in the Prometheus text format"),
     Route("POST", "/stop", KEEPERS, post_stop, "Stop answering about patients, in every worker"),
     Route("POST", "/start", KEEPERS, post_start, "Answer about patients again"),
+    *_INFERENCE,
 )

@@ -22,10 +22,20 @@ def main(argv: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="vagus", description="Train, look at, promote and export models.")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    _train(_verb(verbs, "train", _run_train, "nested validation by subject, tested increment, final model, MLflow run", TRAIN_HELP))
+    _train(
+        _verb(
+            verbs,
+            "train",
+            _run_train,
+            "nested validation by subject, tested increment, final model, MLflow run",
+            TRAIN_HELP,
+        )
+    )
     runs = _verb(verbs, "runs", _run_runs, "list runs, or show one: vagus runs show RUN")
     runs.add_argument("what", nargs="*", metavar="show RUN")
-    promote = _verb(verbs, "promote", _run_promote, "move an alias to a run's model, if every gate passes (else exit 3)")
+    promote = _verb(
+        verbs, "promote", _run_promote, "move an alias to a run's model, if every gate passes (else exit 3)"
+    )
     promote.add_argument("reference", metavar="RUN")
     promote.add_argument("--alias", default="champion")
     rollback = _verb(verbs, "rollback", _run_rollback, "move an alias back to the version before")
@@ -50,21 +60,34 @@ def _verb(verbs: Any, name: str, run: Any, text: str, epilog: str = "") -> argpa
         name, help=text, description=text, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     verb.set_defaults(run=run)
-    verb.add_argument("--tracking-uri", metavar="URI", help="MLflow store (default: $MLFLOW_TRACKING_URI or SQLite under ./.vagus)")
+    verb.add_argument(
+        "--tracking-uri", metavar="URI", help="MLflow store (default: $MLFLOW_TRACKING_URI or SQLite under ./.vagus)"
+    )
     verb.add_argument("--json", action="store_true", help="print one JSON object on stdout; progress goes to stderr")
     return verb
 
 
 def _train(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("cohort", type=Path, metavar="DIR")
-    verb.add_argument("--instrument", required=True, metavar="NAME", help="whose change is predicted, as in outcomes.tsv")
+    verb.add_argument(
+        "--instrument", required=True, metavar="NAME", help="whose change is predicted, as in outcomes.tsv"
+    )
     verb.add_argument("--task", choices=("change", "score", "label"), help="default: change")
-    verb.add_argument("--follow-up", type=float, metavar="TIME", help="needed where one baseline has several follow-ups")
+    verb.add_argument(
+        "--follow-up", type=float, metavar="TIME", help="needed where one baseline has several follow-ups"
+    )
     verb.add_argument("--config", type=Path, metavar="FILE.toml")
     verb.add_argument("--name", default="", metavar="MODEL", help="name in the registry (default: vagus-INSTRUMENT)")
-    verb.add_argument("--model", metavar="ENTRY", help="search (default: the inner loop chooses) or one entry, such as baseline")
+    verb.add_argument(
+        "--model", metavar="ENTRY", help="search (default: the inner loop chooses) or one entry, such as baseline"
+    )
     verb.add_argument("--seed", type=int)
-    verb.add_argument("--accept", action="append", metavar="CODE", help="keep rows with this (true) problem of `cohort check`; may be repeated")
+    verb.add_argument(
+        "--accept",
+        action="append",
+        metavar="CODE",
+        help="keep rows with this (true) problem of `cohort check`; may be repeated",
+    )
 
 
 def _predict(verb: argparse.ArgumentParser) -> None:
@@ -118,7 +141,11 @@ def _run_export(given: argparse.Namespace) -> int:
     from training import promotion
 
     bundle = promotion.export(given.reference, given.out, uri=given.tracking_uri)
-    output.show({"bundle": str(given.out), "digest": bundle.digest, "instrument": bundle.instrument}, given.json, output.exported)
+    output.show(
+        {"bundle": str(given.out), "digest": bundle.digest, "instrument": bundle.instrument},
+        given.json,
+        output.exported,
+    )
     return 0
 
 

@@ -74,7 +74,10 @@ def response_bar(problem: Problem) -> tuple[Array, Array]:
 
 def row_metrics(problem: Problem, answers: HeldOut, weights: Array) -> dict[str, Estimate]:
     """Return every metric of a row with its bootstrap interval over subjects."""
-    found = {name: estimate(over_repeats(metric, problem.y, answers.prediction, weights)) for name, metric in metrics.REGRESSION.items()}
+    found = {
+        name: estimate(over_repeats(metric, problem.y, answers.prediction, weights))
+        for name, metric in metrics.REGRESSION.items()
+    }
     known = ~np.isnan(answers.responds) & ~np.isnan(answers.p_response).any(axis=0)
     if known.sum() and 0 < answers.responds[known].mean() < 1:
         prefix = "" if problem.task == "label" else "response_"
@@ -94,7 +97,9 @@ def interval_metrics(problem: Problem, answers: HeldOut, weights: Array) -> dict
 
 def gain_over_mean(problem: Problem, evaluation: Evaluation, row: str, weights: Array) -> Estimate:
     """Return the R2 a row gains over the mean of the training people."""
-    return estimate(_mean_loss(problem, evaluation, "mean", weights, 2) - _mean_loss(problem, evaluation, row, weights, 2), 0.95)
+    return estimate(
+        _mean_loss(problem, evaluation, "mean", weights, 2) - _mean_loss(problem, evaluation, row, weights, 2), 0.95
+    )
 
 
 def mae_loss(problem: Problem, evaluation: Evaluation, row: str, weights: Array) -> tuple[float, float]:
@@ -108,8 +113,6 @@ def _mean_loss(problem: Problem, evaluation: Evaluation, row: str, weights: Arra
     loss = (np.abs(evaluation.predictions[row] - problem.y) ** power).mean(axis=0)
     scale = float(np.var(problem.y)) if power == 2 else 1.0
     return np.asarray(weights @ loss / weights.sum(axis=1) / (scale or 1.0))
-
-
 
 
 def as_json(found: Mapping[str, Estimate]) -> dict[str, Any]:

@@ -25,7 +25,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def predict_table(cohort: Cohort, bundle: Bundle, sites: Mapping[str, SiteReference], *, every_arm: bool, force: bool) -> Iterator[list[str]]:
+def predict_table(
+    cohort: Cohort, bundle: Bundle, sites: Mapping[str, SiteReference], *, every_arm: bool, force: bool
+) -> Iterator[list[str]]:
     """Yield the rows of the prediction table (contract section 3), header first.
 
     A row that is not answered has blank numbers; `force` fills them for evaluation and keeps `answered` false.
@@ -47,7 +49,9 @@ def site_references(cohort: Cohort, bundle: Bundle) -> dict[str, SiteReference]:
     found: dict[str, SiteReference] = {}
     for study in sorted(set(design.study.tolist()) - set(bundle.encoding.studies)):
         own = np.flatnonzero(design.study == study)
-        _, first = np.unique(design.sample[own].astype(str), return_index=True)  # a sample with two outcome rows counts once
+        _, first = np.unique(
+            design.sample[own].astype(str), return_index=True
+        )  # a sample with two outcome rows counts once
         reference = site_reference(bundle.encoding, design.take(own[np.sort(first)]), study)
         if reference is not None:
             found[study] = reference
@@ -56,7 +60,10 @@ def site_references(cohort: Cohort, bundle: Bundle) -> dict[str, SiteReference]:
 
 def save_sites(path: Path, sites: Mapping[str, SiteReference]) -> str:
     """Write site references as JSON and return their digest."""
-    content = {name: {**vars(site), "genus_centre": site.genus_centre.tolist(), "family_centre": site.family_centre.tolist()} for name, site in sites.items()}
+    content = {
+        name: {**vars(site), "genus_centre": site.genus_centre.tolist(), "family_centre": site.family_centre.tolist()}
+        for name, site in sites.items()
+    }
     digest = json_digest(content)
     path.write_bytes(canonical_json({"digest": digest, "sites": content}))
     return digest
@@ -69,7 +76,10 @@ def load_sites(path: Path) -> dict[str, SiteReference]:
         content = stored["sites"]
         if json_digest(content) != stored["digest"]:
             raise ValueError
-        return {name: SiteReference(name, site["samples"], np.array(site["genus_centre"]), np.array(site["family_centre"])) for name, site in content.items()}
+        return {
+            name: SiteReference(name, site["samples"], np.array(site["genus_centre"]), np.array(site["family_centre"]))
+            for name, site in content.items()
+        }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise invalid("site_reference", "this is not a site reference, or it was altered", f"Give the .sites.json of an earlier prediction "
                       f"with {SITE_MINIMUM} samples or more", file=str(path)) from error  # fmt: skip
@@ -98,9 +108,24 @@ def _by_study(bundle: Bundle, design: Design, sites: Mapping[str, SiteReference]
 def _row(design: Design, i: int, instrument: str, found: Predictions, at: int, digest: str, force: bool) -> list[str]:
     answered = bool(found.answered[at])
     change, baseline = found.change[at], design.baseline[i]
-    numbers = [change, found.lower[at], found.upper[at], baseline + change, found.p_response[at], found.p_remission[at], found.floor_change[at]]
+    numbers = [
+        change,
+        found.lower[at],
+        found.upper[at],
+        baseline + change,
+        found.p_response[at],
+        found.p_remission[at],
+        found.floor_change[at],
+    ]
     shown = [_text(value) if answered or force else "" for value in numbers]
-    head = [design.subject[i], design.sample[i] or "", instrument, _text(design.baseline_time[i]), design.arm[i], _text(baseline)]
+    head = [
+        design.subject[i],
+        design.sample[i] or "",
+        instrument,
+        _text(design.baseline_time[i]),
+        design.arm[i],
+        _text(baseline),
+    ]
     return [*map(str, head), *shown, "true" if answered else "false", ",".join(found.reasons[at]), digest]
 
 

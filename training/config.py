@@ -37,7 +37,11 @@ class RunConfig:
 
     def recorded(self) -> dict[str, Any]:
         """Return the settings that change results (not how many cores were used)."""
-        return {name: (list(value) if isinstance(value, tuple) else value) for name, value in vars(self).items() if name != "jobs"}
+        return {
+            name: (list(value) if isinstance(value, tuple) else value)
+            for name, value in vars(self).items()
+            if name != "jobs"
+        }
 
 
 def read_config(path: Path | None, **given: Any) -> RunConfig:
@@ -47,13 +51,22 @@ def read_config(path: Path | None, **given: Any) -> RunConfig:
         try:
             found = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise invalid("config_unreadable", "the run configuration cannot be read", "Check the path", file=str(path)) from error
+            raise invalid(
+                "config_unreadable", "the run configuration cannot be read", "Check the path", file=str(path)
+            ) from error
         except tomllib.TOMLDecodeError as error:
-            raise invalid("config_not_toml", f"the run configuration is not TOML ({error})", "Mend the line named", file=str(path)) from error
+            raise invalid(
+                "config_not_toml", f"the run configuration is not TOML ({error})", "Mend the line named", file=str(path)
+            ) from error
     known = {f.name for f in fields(RunConfig)}
     unknown = sorted(set(found) - known)
     if unknown:
-        raise invalid("config_unknown_key", f"unknown key {unknown[0]!r}", f"Known keys: {', '.join(sorted(known))}", file=str(path))
+        raise invalid(
+            "config_unknown_key",
+            f"unknown key {unknown[0]!r}",
+            f"Known keys: {', '.join(sorted(known))}",
+            file=str(path),
+        )
     if "accept" in found:
         found["accept"] = tuple(found["accept"])
     return _checked(replace(RunConfig(**found), **{name: value for name, value in given.items() if value is not None}))

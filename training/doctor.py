@@ -5,15 +5,27 @@ from __future__ import annotations
 import importlib
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("numpy", "scipy", "pandas", "sklearn", "xgboost", "mlflow", "bentoml", "pyarrow", "matplotlib", "cryptography")
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "sklearn",
+    "xgboost",
+    "mlflow",
+    "bentoml",
+    "pyarrow",
+    "matplotlib",
+    "cryptography",
+)
 
 
 def examine() -> dict[str, Any]:
     """Return a table of checks, each `ok` with a detail, and whether all work."""
-    checks = {name: _tried(lambda name=name: _version(name)) for name in PACKAGES}
+    checks = {name: _tried(partial(_version, name)) for name in PACKAGES}
     checks |= {name: _tried(check) for name, check in CHECKS.items()}
     return {"works": all(check["ok"] for check in checks.values()), "checks": checks}
 
@@ -21,7 +33,7 @@ def examine() -> dict[str, Any]:
 def _tried(check: Callable[[], str]) -> dict[str, Any]:
     try:
         return {"ok": True, "detail": check()}
-    except Exception as error:  # noqa: BLE001  (a doctor reports whatever is wrong)
+    except Exception as error:
         return {"ok": False, "detail": f"{type(error).__name__}; run `make setup` again"}
 
 

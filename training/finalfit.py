@@ -34,7 +34,9 @@ class FinalModel:
     bundle: Bundle
 
 
-def fit_final(problem: Problem, evaluation: Evaluation, config: RunConfig, *, widen: float, manifest: Mapping[str, Any]) -> FinalModel:
+def fit_final(
+    problem: Problem, evaluation: Evaluation, config: RunConfig, *, widen: float, manifest: Mapping[str, Any]
+) -> FinalModel:
     """Choose on all people, fit on all people, and take the interval width from that entry's out-of-fold residuals."""
     with threadpool_limits(1):
         chosen, rmse = _choose(problem, config)
@@ -72,7 +74,9 @@ def served_fields(problem: Problem, encoder: FeatureEncoder) -> dict[str, Any]:
     encoding = encoder.encoding_
     lag = problem.design.lag[~np.isnan(problem.design.lag)]
     covariates = {
-        code.name: {"kind": "numeric", "low": code.low, "high": code.high} if code.kind == "numeric" else {"kind": "categorical", "levels": list(code.levels)}
+        code.name: {"kind": "numeric", "low": code.low, "high": code.high}
+        if code.kind == "numeric"
+        else {"kind": "categorical", "levels": list(code.levels)}
         for code in encoding.covariates
     }
     return {
@@ -85,7 +89,11 @@ def served_fields(problem: Problem, encoder: FeatureEncoder) -> dict[str, Any]:
 
 def _floor(problem: Problem) -> tuple[float, float]:
     """Return intercept and slope of change on baseline: what baseline severity alone predicts."""
-    slope, intercept = np.polyfit(problem.design.baseline, problem.y, 1) if np.ptp(problem.design.baseline) > 0 else (0.0, problem.y.mean())
+    slope, intercept = (
+        np.polyfit(problem.design.baseline, problem.y, 1)
+        if np.ptp(problem.design.baseline) > 0
+        else (0.0, problem.y.mean())
+    )
     return float(intercept), float(slope)
 
 
@@ -96,13 +104,15 @@ def _limits(problem: Problem, core: Any) -> Limits:
 
 
 def _no_stool(core: Any) -> float:
-    """Return the sd factor of a person without stool: the microbiome's own share of the signal becomes noise."""
+    """Return the sd factor of a person without stool: what the microbiome blocks could say becomes noise."""
     if not isinstance(core, AdditiveCore):
         return 1.0
     start, lost = 0, 0.0
     for segment in core.segments:
-        own = core.weights[start : start + segment.width]
-        lost += float(own @ own) if segment.contribution == "microbiome" and not segment.block.startswith("arm×") else 0.0
+        own = core.prior[start : start + segment.width]
+        lost += (
+            float(own @ own) if segment.contribution == "microbiome" and not segment.block.startswith("arm×") else 0.0
+        )
         start += segment.width
     noise = float(np.exp(core.noise[0])) * core.noise[2] ** 2
     return float(np.sqrt(1.0 + lost / noise))

@@ -57,7 +57,10 @@ def _not_worse_than_baseline(f: Figures) -> Verdict:
     text = f"upper 95 % bound of the MAE lost against baseline severity alone is {100 * share:+.1f} %"
     if share <= MAE_MARGIN:
         return Verdict("pass", f"{text}, at most {100 * MAE_MARGIN:.0f} % is allowed")
-    return Verdict("fail", f"{text}, at most {100 * MAE_MARGIN:.0f} % is allowed: the baseline-only model is the one to promote (train with --model baseline)")
+    return Verdict(
+        "fail",
+        f"{text}, at most {100 * MAE_MARGIN:.0f} % is allowed: the baseline-only model is the one to promote (train with --model baseline)",
+    )
 
 
 def _coverage(f: Figures) -> Verdict:

@@ -44,7 +44,9 @@ def paired_gain(y: Array, without: Array, with_block: Array, weights: Array) -> 
     return np.asarray(weights @ (loss(y, without) - loss(y, with_block)) / np.where(total > 1e-12, total, np.nan))
 
 
-def increments(y: Array, predictions: Mapping[str, Array], pairs: Sequence[tuple[str, str, str]], weights: Array) -> list[Increment]:
+def increments(
+    y: Array, predictions: Mapping[str, Array], pairs: Sequence[tuple[str, str, str]], weights: Array
+) -> list[Increment]:
     """Return one Increment per (block, row without, row with), verdicts corrected by Holm (1979) across blocks."""
     drawn = [paired_gain(y, predictions[a], predictions[b], weights) for _, a, b in pairs]
     # One-sided: the share of resamples in which the block does not help, never reported as exactly zero.

@@ -16,18 +16,24 @@ from features.cohort import Cohort
 from features.errors import Refused, invalid
 from features.importers.folder import read_cohort
 from models.bundle import Bundle
-from training import gates, plots, report, runfolder, splits, tracking
-from training.assess import HeldOut, as_json, gain_over_mean, held_out, interval_metrics, mae_loss, row_metrics
+from models.catalog import CANDIDATES, CATALOG
+from training import findings, gates, plots, report, runfolder, splits, tracking
+from training.assess import HeldOut, held_out
 from training.config import SEARCH, RunConfig
 from training.finalfit import fit_final
-from training.increment import Increment, increments
 from training.leaks import refuse_leaks
 from training.metrics import resamples
 from training.problem import Problem, pose, refuse_if_untestable
-from training.protocol import CHOSEN, INCREMENTS, Evaluation, evaluate, leave_one_study_out, outer_splits, repeats_for, shuffled
-from training.provenance import provenance
+from training.protocol import (
+    CHOSEN,
+    Evaluation,
+    evaluate,
+    leave_one_study_out,
+    outer_splits,
+    repeats_for,
+    shuffled,
+)
 from training.splits import Split
-from models.catalog import CANDIDATES, CATALOG
 
 Say = Callable[[str], None]
 
@@ -69,7 +75,9 @@ def learn(cohort: Cohort, problem: Problem, config: RunConfig, *, run_id: str, n
     """Evaluate by nested validation, judge the gates, and fit the model that is kept."""
     enough = problem.people >= gates.LEAST_PEOPLE
     folds = _splits(problem, config)
-    say(f"{len(problem.y)} rows of {problem.people} people, {len(folds)} x {len(np.unique(folds[0].fold))} folds by subject")
+    say(
+        f"{len(problem.y)} rows of {problem.people} people, {len(folds)} x {len(np.unique(folds[0].fold))} folds by subject"
+    )
     clock = time.perf_counter()
     candidates = CANDIDATES if enough else ()
     evaluation = evaluate(problem, folds, seed=config.seed, candidates=candidates, jobs=config.jobs)
@@ -78,16 +86,25 @@ def learn(cohort: Cohort, problem: Problem, config: RunConfig, *, run_id: str, n
     studies = leave_one_study_out(problem, seed=config.seed, jobs=config.jobs) if enough else None
     timings = {"nested_validation_s": time.perf_counter() - clock}
     noise = shuffled(problem, draws=_shuffles(problem, config), seed=config.seed) if enough else []
-    record = _record(cohort, problem, config, evaluation, run_id=run_id, name=name)
+    record = findings.header(cohort, problem, config, evaluation, run_id=run_id, name=name)
     weights = resamples(problem.subjects, seed=config.seed)
     shown = [row for row in evaluation.predictions if row in CATALOG or row == CHOSEN]
     answers = {row: held_out(problem, evaluation, row) for row in shown}
-    record |= _figures(problem, evaluation, answers, weights, enough)
-    record |= {"noise": [{"best_inner_r2": best, "nested_r2": nested} for best, nested in noise], "leave_one_study_out": _study_figures(problem, studies)}
+    record |= findings.figures(problem, evaluation, answers, weights, enough)
+    record |= {
+        "noise": [{"best_inner_r2": best, "nested_r2": nested} for best, nested in noise],
+        "leave_one_study_out": findings.study_figures(problem, studies),
+    }
     clock = time.perf_counter()
     bundle = None
     if enough and problem.task == "change":
-        final = fit_final(problem, evaluation, config, widen=_widening(problem, evaluation, studies), manifest=_bundle_fields(record))
+        final = fit_final(
+            problem,
+            evaluation,
+            config,
+            widen=findings.widening(problem, evaluation, studies),
+            manifest=_bundle_fields(record),
+        )
         record |= {"final_model": {"entry": final.configuration.entry, "params": dict(final.configuration.params)}}
         bundle = final.bundle
     record["timings"] = {**timings, "final_fit_s": time.perf_counter() - clock}
@@ -103,84 +120,6 @@ def _fixed(evaluation: Evaluation, model: str) -> Evaluation:
     )
 
 
-def _record(cohort: Cohort, problem: Problem, config: RunConfig, evaluation: Evaluation, *, run_id: str, name: str) -> dict[str, Any]:
-    design = problem.design
-    lag = design.lag[~np.isnan(design.lag)]
-    return {
-        "format_version": 1, "run_id": run_id, "model_name": name, "instrument": problem.instrument.name, "task": problem.task,
-        "positive": problem.positive, "config": config.recorded(), "data_digest": cohort.digest, "sources": dict(cohort.source),
-        "cohort": {"title": cohort.info.title, "randomised": cohort.info.randomised, "comparator": problem.comparator,
-                   "outcome_time_unit": cohort.info.outcome_time_unit or cohort.info.time_unit},
-        "split_digest": splits.digest(list(evaluation.splits), problem.subjects), "rows": len(problem.y), "subjects": problem.people,
-        "dropped_rows": problem.dropped, "stool_rows": int(design.stool.sum()), "genera": len(design.genera),
-        "arms": {str(arm): int((design.arm == arm).sum()) for arm in sorted(set(design.arm.tolist()))},
-        "lag": {"low": float(lag.min()), "median": float(np.median(lag)), "high": float(lag.max())} if len(lag) else None,
-        "consent_versions": sorted({str(v) for v in cohort.samples.get("consent_version", []) if v is not None}),
-        "claim": "prognostic", **provenance(),
-    }  # fmt: skip
-
-
-def _figures(problem: Problem, evaluation: Evaluation, answers: dict[str, HeldOut], weights: Any, enough: bool) -> dict[str, Any]:
-    rows = {row: row_metrics(problem, held, weights) for row, held in answers.items()}
-    names = [name for name, entry in CATALOG.items() if entry.reference]
-    reference = {name: {"title": CATALOG[name].title, **as_json(rows[name])} for name in names}
-    if not enough:
-        verdict = gates.GATES["enough_people"](gates.Figures(problem.people, 0, 0, 0, 0, 0, 0, ()))
-        empty = {"metrics": {}, "model_rows": {}, "increment": [], "chosen_per_fold": {}, "configurations_tried": 0}
-        return {"reference_rows": reference, **empty, "gates": {"enough_people": verdict.as_dict()}, "warnings": ["too few people"]}
-    interval = interval_metrics(problem, answers[CHOSEN], weights)
-    gain = gain_over_mean(problem, evaluation, CHOSEN, weights)
-    added = increments(problem.y, evaluation.predictions, _testable(problem), weights)
-    lost, floor = mae_loss(problem, evaluation, CHOSEN, weights)
-    cover = interval["coverage"]
-    figures = gates.Figures(problem.people, gain.lower, lost, floor, cover.estimate, cover.lower, cover.upper, tuple(i.block for i in added), problem.task == "change")
-    return {
-        "reference_rows": reference, "metrics": {**as_json(rows[CHOSEN]), **as_json(interval), "r2_gain_over_mean": gain.as_dict()},
-        "model_rows": {name: {"title": CATALOG[name].title, **as_json(rows[name])} for name in CANDIDATES},
-        "increment": [i.as_dict() for i in added], "gates": {name: v.as_dict() for name, v in gates.judge(figures).items()},
-        "chosen_per_fold": _counted(evaluation), "configurations_tried": evaluation.choices[0].tried if evaluation.choices else 0,
-        "warnings": _warnings(problem, rows[CHOSEN], added),
-    }  # fmt: skip
-
-
-def _testable(problem: Problem) -> list[tuple[str, str, str]]:
-    present = {"microbiome": bool(problem.design.stool.any()), "lifestyle": bool(problem.design.covariates)}
-    return [pair for pair in INCREMENTS if present[pair[0]]]
-
-
-def _counted(evaluation: Evaluation) -> dict[str, int]:
-    winners = [choice.winner.entry for choice in evaluation.choices]
-    return {name: winners.count(name) for name in sorted(set(winners))}
-
-
-def _warnings(problem: Problem, found: Any, added: list[Increment]) -> list[str]:
-    """A headline that is too good for one small trial is a reason to audit, not to rejoice."""
-    said = []
-    if problem.people < 200 and found["r2"].estimate > 0.15 and any(i.block == "microbiome" and i.verdict == "shown" for i in added):
-        said.append("A microbiome increment on fewer than 200 people is rare in this field: have the run audited before it is used.")
-    if not problem.design.stool.any():
-        said.append("The cohort has no stool samples: the model rests on baseline, lifestyle and arm.")
-    if problem.dropped:
-        said.append(f"{problem.dropped} outcome rows have no target and were left out.")
-    return said
-
-
-def _study_figures(problem: Problem, studies: Evaluation | None) -> dict[str, Any]:
-    if studies is None:
-        return {}
-    weights = resamples(problem.subjects, seed=0)
-    return {row: as_json(row_metrics(problem, held_out(problem, studies, row), weights)) for row in studies.predictions}
-
-
-def _widening(problem: Problem, evaluation: Evaluation, studies: Evaluation | None) -> float:
-    """How much larger errors are in a study the model never saw than in one it did: at least 1."""
-    if studies is None:
-        return 1.25  # one study only: nothing measured, so a stated allowance
-    inside = np.sqrt(np.mean((evaluation.predictions["additive"] - problem.y) ** 2))
-    outside = np.sqrt(np.mean((studies.predictions["additive"] - problem.y) ** 2))
-    return float(max(1.0, outside / inside))
-
-
 def _shuffles(problem: Problem, config: RunConfig) -> int:
     return config.shuffles if config.shuffles >= 0 else (3 if problem.people <= 100 else 1)
 
@@ -188,7 +127,9 @@ def _shuffles(problem: Problem, config: RunConfig) -> int:
 def _splits(problem: Problem, config: RunConfig) -> tuple[Split, ...]:
     if config.splits:
         return (splits.read_own(Path(config.splits), problem.design),)
-    return outer_splits(problem, repeats=config.repeats or repeats_for(problem.people), seed=config.seed, folds=config.folds)
+    return outer_splits(
+        problem, repeats=config.repeats or repeats_for(problem.people), seed=config.seed, folds=config.folds
+    )
 
 
 def _default_name(problem: Problem) -> str:
@@ -198,7 +139,9 @@ def _default_name(problem: Problem) -> str:
 def _bundle_fields(record: dict[str, Any]) -> dict[str, Any]:
     kept = ("model_name", "run_id", "data_digest", "split_digest", "code_digest", "lock_digest", "task")
     named = {"kind": "bundle", "name": record["model_name"], **{name: record[name] for name in kept}}
-    return {**named, "randomised": record["cohort"]["randomised"], "card": report.card(runfolder.plain(record))}
+    arm = next((row["verdict"] for row in record["increment"] if row["block"] == "arm"), "not shown")
+    design = {"randomised": record["cohort"]["randomised"], "arm_effect": arm, "time_unit": record["cohort"]["outcome_time_unit"]}
+    return {**named, **design, "card": report.card(runfolder.plain(record))}
 
 
 def _write_down(api: Any, trained: Trained, started: float, say: Say) -> dict[str, Any]:
@@ -217,7 +160,9 @@ def _write_down(api: Any, trained: Trained, started: float, say: Say) -> dict[st
         (folder / "report.html").write_text(report.page(record, drawn), encoding="utf-8")
         runfolder.write_record(folder, record)
         runfolder.close(folder, record)
-        tracking.record(api, record["run_id"], folder, params=_params(record), metrics=_flat(record), tags=_tags(record))
+        tracking.record(
+            api, record["run_id"], folder, params=_params(record), metrics=_flat(record), tags=_tags(record)
+        )
     if trained.bundle is not None:
         record["model_version"] = tracking.register(api, record["run_id"], record["model_name"])
     say(f"run {record['run_id']} recorded")
@@ -225,19 +170,38 @@ def _write_down(api: Any, trained: Trained, started: float, say: Say) -> dict[st
 
 
 def _params(record: dict[str, Any]) -> dict[str, Any]:
-    kept = ("instrument", "task", "rows", "subjects", "data_digest", "split_digest", "lock_digest", "code_commit", "code_digest")
+    kept = (
+        "instrument",
+        "task",
+        "rows",
+        "subjects",
+        "data_digest",
+        "split_digest",
+        "lock_digest",
+        "code_commit",
+        "code_digest",
+    )
     return {**record["config"], **{name: record[name] for name in kept}}
 
 
 def _flat(record: dict[str, Any]) -> dict[str, float]:
     flat = {f"{name}{suffix}": value[key] for name, value in record["metrics"].items()
             for suffix, key in (("", "estimate"), ("_lower", "lower"), ("_upper", "upper")) if value[key] is not None}  # fmt: skip
-    flat |= {f"reference_{row}_{m}": v[m]["estimate"] for row, v in record["reference_rows"].items() for m in ("r2", "mae") if v[m]["estimate"] is not None}
+    flat |= {
+        f"reference_{row}_{m}": v[m]["estimate"]
+        for row, v in record["reference_rows"].items()
+        for m in ("r2", "mae")
+        if v[m]["estimate"] is not None
+    }
     return flat | {f"increment_{i['block']}": i["estimate"] for i in record["increment"]}
 
 
 def _tags(record: dict[str, Any]) -> dict[str, str]:
-    return {"vagus.model": record["model_name"], "vagus.failed_gates": "; ".join(gates.failed(record["gates"])), "mlflow.source.name": "vagus train"}
+    return {
+        "vagus.model": record["model_name"],
+        "vagus.failed_gates": "; ".join(gates.failed(record["gates"])),
+        "mlflow.source.name": "vagus train",
+    }
 
 
 def refuse_small(record: dict[str, Any]) -> None:
@@ -250,5 +214,7 @@ def refuse_small(record: dict[str, Any]) -> None:
 def copy_bundle(source: Path, out: Path) -> None:
     """Copy a bundle to a new folder; raises InvalidInput when that exists and is not empty."""
     if out.exists() and any(out.iterdir()):
-        raise invalid("out_not_empty", "the output folder exists and is not empty", "Choose another --out", file=str(out))
+        raise invalid(
+            "out_not_empty", "the output folder exists and is not empty", "Choose another --out", file=str(out)
+        )
     shutil.copytree(source, out, dirs_exist_ok=True)

@@ -8,7 +8,7 @@ the declaration stands in the record.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -69,7 +69,16 @@ def _outcome_copies(cohort: Cohort, problem: posed.Problem) -> list[Problem]:
     for name, column in problem.design.covariates.items():
         values = np.array([value if isinstance(value, float) else np.nan for value in column])
         if any(_copies(values, target) for target in targets):
-            found.append(Problem("outcome_among_features", "this feature is a near-copy of the outcome", _declare(name), "lifestyle.tsv", None, name))
+            found.append(
+                Problem(
+                    "outcome_among_features",
+                    "this feature is a near-copy of the outcome",
+                    _declare(name),
+                    "lifestyle.tsv",
+                    None,
+                    name,
+                )
+            )
     return found
 
 
@@ -77,12 +86,14 @@ def _copies(values: Array, target: Array) -> bool:
     both = ~np.isnan(values) & ~np.isnan(target)
     if both.sum() < 8 or len(np.unique(values[both])) < 5 or np.ptp(target[both]) == 0:
         return False
-    return bool(abs(spearmanr(values[both], target[both]).statistic) >= COPY)
+    return bool(abs(float(spearmanr(values[both], target[both]).statistic)) >= COPY)
 
 
 def _scaled_columns(cohort: Cohort, problem: posed.Problem) -> list[Problem]:
     """Several columns with mean 0 and sd 1 to many digits: scaled over all people, held-out ones included."""
-    scaled = [name for name, column in cohort.lifestyle.items() if name in cohort.covariate_names() and _standardised(column)]
+    scaled = [
+        name for name, column in cohort.lifestyle.items() if name in cohort.covariate_names() and _standardised(column)
+    ]
     return [Problem("scaled_before_split", "this column has mean 0 and sd 1 over all rows: it was scaled before the split",
                     "Give the raw values; Vagus scales inside the folds", "lifestyle.tsv", None, name) for name in scaled]  # fmt: skip
 
@@ -91,7 +102,8 @@ def _standardised(column: npt.NDArray[np.object_]) -> bool:
     values = np.array([value for value in column if isinstance(value, float)])
     if len(values) < 10 or len(np.unique(values)) < 5:
         return False
-    return abs(values.mean()) < 1e-6 and min(abs(values.std() - 1), abs(values.std(ddof=1) - 1)) < 1e-6
+    spreads = [abs(float(values.std(ddof=d)) - 1.0) for d in (0, 1)]
+    return bool(abs(float(values.mean())) < 1e-6 and min(spreads) < 1e-6)
 
 
 def _batch_is_outcome(cohort: Cohort, problem: posed.Problem) -> list[Problem]:
@@ -100,7 +112,9 @@ def _batch_is_outcome(cohort: Cohort, problem: posed.Problem) -> list[Problem]:
     rows = [at.get(sample, -1) for sample in problem.design.sample]
     found = []
     for name, column in cohort.samples.items():
-        if _BATCH.search(name) and _explains(np.array([str(column[i]) if i >= 0 else "" for i in rows]), _first_rows(problem)):
+        if _BATCH.search(name) and _explains(
+            np.array([str(column[i]) if i >= 0 else "" for i in rows]), _first_rows(problem)
+        ):
             found.append(Problem("batch_is_outcome", "this batch column all but determines the outcome",
                                  "Re-sequence across batches; such a cohort cannot show what the microbiome tells", "samples.tsv", None, name))  # fmt: skip
     return found
@@ -142,10 +156,14 @@ def _twins(cohort: Cohort, problem: posed.Problem) -> list[Problem]:
     design = problem.design
     people = design.subject.astype(str)
     life = [tuple(column) for column in design.covariates.values() if len(set(column.tolist())) > 5]
-    answers = [key if sum(value is not None for value in key) >= 3 else None for key in zip(design.baseline.tolist(), design.follow_up.tolist(), *life, strict=True)]
+    answers = [
+        key if sum(value is not None for value in key) >= 3 else None
+        for key in zip(design.baseline.tolist(), design.follow_up.tolist(), *life, strict=True)
+    ]
     stool = [row.tobytes() if has else None for row, has in zip(design.abundance, design.stool, strict=True)]
     found = []
-    for what, keys in (("stool table", stool), ("answers", answers if len(life) >= 3 else [])):
+    tables: dict[str, Sequence[object]] = {"stool table": stool, "answers": answers if len(life) >= 3 else []}
+    for what, keys in tables.items():
         rows = _shared_between(keys, people)
         if rows:
             found.append(Problem("duplicate_subject", f"rows of different subjects have the same {what} (rows {rows} of this instrument's outcomes)",
@@ -153,7 +171,7 @@ def _twins(cohort: Cohort, problem: posed.Problem) -> list[Problem]:
     return found
 
 
-def _shared_between(keys: list[object], people: npt.NDArray[np.str_]) -> str:
+def _shared_between(keys: Sequence[object], people: npt.NDArray[np.str_]) -> str:
     first: dict[object, int] = {}
     for i, key in enumerate(keys):
         if key is not None and first.setdefault(key, i) != i and people[first[key]] != people[i]:
@@ -164,7 +182,7 @@ def _shared_between(keys: list[object], people: npt.NDArray[np.str_]) -> str:
 def _selected_outside(cohort: Cohort, problem: posed.Problem) -> list[Problem]:
     """A small table in which most taxa go with the outcome: they were chosen by it, on the people held out later."""
     design = problem.design
-    prevalent = np.flatnonzero((design.abundance > 0).mean(axis=0) >= 0.2) if design.stool.any() else []
+    prevalent = np.flatnonzero((design.abundance > 0).sum(axis=0) >= 0.2 * max(len(design), 1))
     if len(prevalent) < 8 or len(design) < 20:
         return []
     share = design.abundance / np.maximum(design.abundance.sum(axis=1, keepdims=True), 1e-300)

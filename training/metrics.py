@@ -30,7 +30,9 @@ class Estimate:
 
     def as_dict(self) -> dict[str, float | None]:
         """Return a JSON object; a figure that cannot be computed is null."""
-        return {name: (None if value is None or np.isnan(value) else float(value)) for name, value in vars(self).items()}
+        return {
+            name: (None if value is None or np.isnan(value) else float(value)) for name, value in vars(self).items()
+        }
 
 
 def resamples(subjects: npt.NDArray[np.object_], *, seed: int, draws: int = RESAMPLES) -> Array:

@@ -29,10 +29,24 @@ def trained(found: Mapping[str, Any]) -> list[str]:
     table = [f"  {'row':<42}{'R2':>24}{'MAE':>22}"]
     table += [f"  {row['title']:<42}{_span(row['r2']):>24}{_span(row['mae'], 2):>22}" for row in rows.values()]
     if found["metrics"]:
-        table.append(f"  {'THE RUN (whole search)':<42}{_span(found['metrics']['r2']):>24}{_span(found['metrics']['mae'], 2):>22}")
+        table.append(
+            f"  {'THE RUN (whole search)':<42}{_span(found['metrics']['r2']):>24}{_span(found['metrics']['mae'], 2):>22}"
+        )
     lost = failed(found["gates"])
-    verdict = ["gates: all passed, or not applicable"] if not lost else ["gates that say no:", *(f"  {line}" for line in lost)]
-    return [f"{found['model_name']}  run {found['run_id']}", "", *table, "", *(f"- {line}" for line in words(found)), *(f"! {line}" for line in found["warnings"]), *verdict]
+    verdict = (
+        ["gates: all passed, or not applicable"]
+        if not lost
+        else ["gates that say no:", *(f"  {line}" for line in lost)]
+    )
+    return [
+        f"{found['model_name']}  run {found['run_id']}",
+        "",
+        *table,
+        "",
+        *(f"- {line}" for line in words(found)),
+        *(f"! {line}" for line in found["warnings"]),
+        *verdict,
+    ]
 
 
 def runs(found: Mapping[str, Any]) -> list[str]:
@@ -54,7 +68,11 @@ def alias(found: Mapping[str, Any]) -> list[str]:
 
 def exported(found: Mapping[str, Any]) -> list[str]:
     """Return where a bundle was written."""
-    return [f"{found['instrument']} bundle written to {found['bundle']}", f"digest {found['digest']}", f"serve it with: vagus serve --model {found['bundle']}"]
+    return [
+        f"{found['instrument']} bundle written to {found['bundle']}",
+        f"digest {found['digest']}",
+        f"serve it with: vagus serve --model {found['bundle']}",
+    ]
 
 
 def predicted(found: Mapping[str, Any]) -> list[str]:

@@ -19,7 +19,9 @@ BLUE, GREY, RED = "#2b6cb0", "#9aa5b1", "#b03a2e"
 Draw = Callable[[Figure, Problem, HeldOut, Mapping[str, Any]], bool]
 
 
-def draw_all(folder: Path, problem: Problem, answers: Mapping[str, HeldOut], record: Mapping[str, Any]) -> dict[str, str]:
+def draw_all(
+    folder: Path, problem: Problem, answers: Mapping[str, HeldOut], record: Mapping[str, Any]
+) -> dict[str, str]:
     """Write every plot the run has data for and return name -> SVG text."""
     folder.mkdir()
     held = answers.get(CHOSEN, answers["baseline"])
@@ -50,7 +52,11 @@ def _predicted_observed(figure: Figure, problem: Problem, held: HeldOut, record:
     axis.errorbar(x, y, yerr=[y - low, high - y], fmt="o", color=BLUE, ecolor=GREY, capsize=2)
     ends = [min(x.min(), y.min()), max(x.max(), y.max())]
     axis.plot(ends, ends, "--", color=GREY, lw=1)
-    axis.set(xlabel="predicted (mean of group)", ylabel="observed (mean, middle 80 %)", title=f"Predicted against observed {problem.task}")
+    axis.set(
+        xlabel="predicted (mean of group)",
+        ylabel="observed (mean, middle 80 %)",
+        title=f"Predicted against observed {problem.task}",
+    )
     return True
 
 
@@ -70,7 +76,13 @@ def _calibration(figure: Figure, problem: Problem, held: HeldOut, record: Mappin
     axis = figure.add_subplot()
     axis.plot([0, 1], [0, 1], "--", color=GREY, lw=1)
     axis.plot(x, y, "o-", color=BLUE)
-    axis.set(xlabel="predicted probability of response", ylabel="observed share", xlim=(0, 1), ylim=(0, 1), title="Calibration of the response probability")
+    axis.set(
+        xlabel="predicted probability of response",
+        ylabel="observed share",
+        xlim=(0, 1),
+        ylim=(0, 1),
+        title="Calibration of the response probability",
+    )
     return True
 
 
@@ -84,7 +96,12 @@ def _coverage(figure: Figure, problem: Problem, held: HeldOut, record: Mapping[s
     axis = figure.add_subplot()
     axis.bar(["low", "middle", "high"], [inside[g].mean() for g in thirds], color=BLUE)
     axis.axhline(0.9, color=RED, lw=1)
-    axis.set(ylim=(0.5, 1.0), xlabel="third of baseline score", ylabel="share inside the 90 % interval", title="Coverage (cross-fitted)")
+    axis.set(
+        ylim=(0.5, 1.0),
+        xlabel="third of baseline score",
+        ylabel="share inside the 90 % interval",
+        title="Coverage (cross-fitted)",
+    )
     return True
 
 

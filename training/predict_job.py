@@ -10,7 +10,17 @@ from models.bundle import Bundle
 from training import batch, promotion
 
 
-def run(folder: Path, model: str, out: Path, *, uri: str | None, every_arm: bool, force: bool, sites: Path | None, accept: frozenset[str]) -> dict[str, Any]:
+def run(
+    folder: Path,
+    model: str,
+    out: Path,
+    *,
+    uri: str | None,
+    every_arm: bool,
+    force: bool,
+    sites: Path | None,
+    accept: frozenset[str],
+) -> dict[str, Any]:
     """Write the prediction table; return counts, digests and where things are. The table appears whole or not at all."""
     bundle = Bundle.load(promotion.bundle_folder(model, uri))
     cohort = read_cohort(folder, accept=accept)

@@ -14,7 +14,9 @@ from features.errors import Refused, invalid
 from features.instruments import Instrument, find
 
 TASKS = ("change", "score", "label")
-NEGATIVE = frozenset({"healthy", "control", "controls", "none", "no", "no_remission", "neurotypical", "nr", "false", "0"})
+NEGATIVE = frozenset(
+    {"healthy", "control", "controls", "none", "no", "no_remission", "neurotypical", "nr", "false", "0"}
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,9 @@ class Problem:
         return replace(self, y=y)
 
 
-def pose(cohort: Cohort, instrument: str, *, task: str = "change", follow_up: float | None = None, positive: str = "") -> Problem:
+def pose(
+    cohort: Cohort, instrument: str, *, task: str = "change", follow_up: float | None = None, positive: str = ""
+) -> Problem:
     """Return the problem of one instrument; raises InvalidInput when the cohort cannot pose it.
 
     `change`: follow-up minus baseline, from the baseline. `score`: the baseline score itself, never a feature. `label`:
@@ -64,8 +68,12 @@ def pose(cohort: Cohort, instrument: str, *, task: str = "change", follow_up: fl
         _one_follow_up(design)
     rows = np.flatnonzero(~np.isnan(y))
     if not len(rows):
-        raise invalid("no_outcome", f"no row has the scores that task '{task}' needs",
-                      "Use --task score for one-time cohorts, --task label for labels", file="outcomes.tsv")
+        raise invalid(
+            "no_outcome",
+            f"no row has the scores that task '{task}' needs",
+            "Use --task score for one-time cohorts, --task label for labels",
+            file="outcomes.tsv",
+        )
     kept = design.take(rows)
     if task == "score":
         kept = replace(kept, baseline=np.full(len(rows), np.nan))
@@ -85,8 +93,13 @@ def _one_follow_up(design: Design) -> None:
     seen = np.unique(np.array(key)[~np.isnan(design.change)], return_counts=True)[1]
     if len(seen) and seen.max() > 1:
         times = ", ".join(f"{time:g}" for time in np.unique(design.baseline_time + design.lag) if not np.isnan(time))
-        raise invalid("several_follow_ups", "one baseline has several follow-ups",
-                      f"Choose one with --follow-up: {times}", file="outcomes.tsv", column="followup_time")
+        raise invalid(
+            "several_follow_ups",
+            "one baseline has several follow-ups",
+            f"Choose one with --follow-up: {times}",
+            file="outcomes.tsv",
+            column="followup_time",
+        )
 
 
 def _label_problem(design: Design, instrument: Instrument, comparator: str, positive: str) -> Problem:
@@ -95,8 +108,13 @@ def _label_problem(design: Design, instrument: Instrument, comparator: str, posi
     if not positive and len(classes) == 2:
         positive = next((name for name in classes if name.lower() not in NEGATIVE), classes[-1])
     if positive not in classes or len(classes) < 2:
-        raise invalid("which_label", f"the label has {len(classes)} classes and no positive one was named",
-                      "Name it in the run config: positive = \"...\"", file="outcomes.tsv", column="label")
+        raise invalid(
+            "which_label",
+            f"the label has {len(classes)} classes and no positive one was named",
+            'Name it in the run config: positive = "..."',
+            file="outcomes.tsv",
+            column="label",
+        )
     kept = replace(design.take(rows), baseline=np.full(len(rows), np.nan))
     y = np.array([float(label == positive) for label in kept.label])
     return Problem(kept, y, instrument, "label", comparator, positive, dropped=len(design) - len(rows))

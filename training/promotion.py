@@ -28,10 +28,14 @@ def promote(reference: str, *, alias: str, uri: str | None) -> dict[str, Any]:
     record = show(run_id, uri)
     failing = gates.failed(record["gates"])
     if failing:
-        raise Refused("gate_failed", f"not promoted: {len(failing)} gate(s) failed\n" + "\n".join(f"  {line}" for line in failing))
+        raise Refused(
+            "gate_failed", f"not promoted: {len(failing)} gate(s) failed\n" + "\n".join(f"  {line}" for line in failing)
+        )
     version = tracking.version_of(api, run_id)
     if version is None:
-        raise Refused("no_model", "this run has no registered model (only a `change` task with enough people leaves one)")
+        raise Refused(
+            "no_model", "this run has no registered model (only a `change` task with enough people leaves one)"
+        )
     tracking.move_alias(api, version.name, alias, version.version)
     return {"model_name": version.name, "model_version": str(version.version), "alias": alias, "run_id": run_id}
 

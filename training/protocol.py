@@ -24,6 +24,7 @@ from training.splits import Rows, Split, by_group, by_study, verify
 
 CHOSEN = "chosen"  # the row of the whole search: in each fold, whatever its inner loop chose
 NO_LIFESTYLE = "no_lifestyle"  # the covariates reference without its lifestyle block, for that block's increment
+NO_ARM = "no_arm"
 STUDY_ROWS = ("mean", "baseline", "covariates", "additive")
 OUTER_FOLDS = 5
 
@@ -69,7 +70,11 @@ def evaluate(problem: Problem, splits: Sequence[Split], *, seed: int, candidates
     """
     for split in splits:
         verify(split, problem.subjects)
-    work = [delayed(_fold)(problem, split.repeat, train, held_out, seed, tuple(candidates)) for split in splits for _, train, held_out in split.parts()]
+    work = [
+        delayed(_fold)(problem, split.repeat, train, held_out, seed, tuple(candidates))
+        for split in splits
+        for _, train, held_out in split.parts()
+    ]
     return _gather(problem, tuple(splits), _run(work, title, jobs))
 
 
@@ -90,23 +95,34 @@ def _run(work: list[object], title: str, jobs: int) -> list[_FoldResult]:
     return list(tqdm(pool(work), total=len(work), desc=title, unit="fold", leave=False))
 
 
-def _fold(problem: Problem, repeat: int, train: Rows, held_out: Rows, seed: int, candidates: tuple[str, ...]) -> _FoldResult:
+def _fold(
+    problem: Problem, repeat: int, train: Rows, held_out: Rows, seed: int, candidates: tuple[str, ...]
+) -> _FoldResult:
     with threadpool_limits(1):
         part, rest = problem.take(train), problem.take(held_out)
         encoder, Z = encode(part)
         _, W = encode(rest, encoder)
-        rows = {name: fit_predict(entry, {}, Z, part.y, W, seed=seed) for name, entry in CATALOG.items() if entry.reference}
+        rows = {
+            name: fit_predict(entry, {}, Z, part.y, W, seed=seed) for name, entry in CATALOG.items() if entry.reference
+        }
         rows[NO_LIFESTYLE] = fit_predict(CATALOG["covariates"], {}, Z, part.y, W, seed=seed, without=("life",))
+        rows[NO_ARM] = fit_predict(CATALOG["covariates"], {}, Z, part.y, W, seed=seed, without=("arm",))
         if not candidates:
             return _FoldResult(repeat, held_out, rows, None)
         choice = choose(part, candidates, seed=seed)
         for name, config in choice.per_entry.items():
             rows[name] = fit_predict(CATALOG[name], config.params, Z, part.y, W, seed=seed, rmse=choice.rmse[name])
-        rows[CHOSEN] = _winner(choice, rows, lambda c: fit_predict(CATALOG[c.entry], c.params, Z, part.y, W, seed=seed, rmse=choice.rmse[c.entry]))
+        rows[CHOSEN] = _winner(
+            choice,
+            rows,
+            lambda c: fit_predict(CATALOG[c.entry], c.params, Z, part.y, W, seed=seed, rmse=choice.rmse[c.entry]),
+        )
         return _FoldResult(repeat, held_out, rows, choice)
 
 
-def _winner(choice: Choice, rows: dict[str, tuple[Array, Array]], fit: Callable[[Configuration], tuple[Array, Array]]) -> tuple[Array, Array]:
+def _winner(
+    choice: Choice, rows: dict[str, tuple[Array, Array]], fit: Callable[[Configuration], tuple[Array, Array]]
+) -> tuple[Array, Array]:
     """The search's winner is nearly always its entry's own best setting, which is fitted already."""
     own = choice.per_entry[choice.winner.entry]
     return rows[choice.winner.entry] if own.params == choice.winner.params else fit(choice.winner)
@@ -118,7 +134,9 @@ def _study_fold(problem: Problem, train: Rows, held_out: Rows, seed: int) -> _Fo
         encoder, Z = encode(part)
         site = site_reference(encoder.encoding_, rest.design, "held-out study")
         _, W = encode(rest, encoder, site)
-        return _FoldResult(0, held_out, {name: fit_predict(CATALOG[name], {}, Z, part.y, W, seed=seed) for name in STUDY_ROWS}, None)
+        return _FoldResult(
+            0, held_out, {name: fit_predict(CATALOG[name], {}, Z, part.y, W, seed=seed) for name in STUDY_ROWS}, None
+        )
 
 
 def _gather(problem: Problem, splits: tuple[Split, ...], results: list[_FoldResult]) -> Evaluation:
@@ -143,7 +161,12 @@ def shuffled(problem: Problem, *, draws: int, seed: int) -> list[tuple[float, fl
     for draw in range(draws):
         rng = np.random.default_rng([seed, 13, draw])
         noise = problem.with_y(rng.permutation(problem.y))
-        result = evaluate(noise, outer_splits(noise, repeats=1, seed=seed + draw), seed=seed, title=f"shuffled outcome {draw + 1}/{draws}")
+        result = evaluate(
+            noise,
+            outer_splits(noise, repeats=1, seed=seed + draw),
+            seed=seed,
+            title=f"shuffled outcome {draw + 1}/{draws}",
+        )
         nested = 1.0 - np.mean((noise.y - result.predictions[CHOSEN][0]) ** 2) / np.var(noise.y)
         found.append((float(np.mean([choice.best_r2 for choice in result.choices])), float(nested)))
     return found
@@ -152,6 +175,6 @@ def shuffled(problem: Problem, *, draws: int, seed: int) -> list[tuple[float, fl
 INCREMENTS: tuple[tuple[str, str, str], ...] = (
     ("microbiome", "covariates", "additive"),
     ("lifestyle", NO_LIFESTYLE, "covariates"),
+    ("arm", NO_ARM, "covariates"),
 )
 """(block, model row without it, model row with it): the pre-specified additive model, with and without the block."""
-

@@ -23,7 +23,13 @@ def provenance() -> dict[str, Any]:
     import sklearn
     import xgboost
 
-    versions = {"python": platform.python_version(), "numpy": np.__version__, "scipy": scipy.__version__, "scikit-learn": sklearn.__version__, "xgboost": xgboost.__version__}
+    versions = {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "scikit-learn": sklearn.__version__,
+        "xgboost": xgboost.__version__,
+    }
     commit = _git("rev-parse", "HEAD")
     return {
         "code_commit": commit or "not a git checkout", "code_dirty": bool(_git("status", "--porcelain", "--", *ROOMS)),
@@ -34,7 +40,12 @@ def provenance() -> dict[str, Any]:
 
 def code_digest() -> str:
     """Return the digest of the sources that features, models and training are made of."""
-    files = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*") if path.suffix in (".py", ".toml", ".tsv", ".txt", ".json"))
+    files = sorted(
+        path
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*")
+        if path.suffix in (".py", ".toml", ".tsv", ".txt", ".json")
+    )
     return json_digest({path.relative_to(ROOT).as_posix(): file_digest(path) for path in files})
 
 

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from markupsafe import Markup
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
+OVER = {"lifestyle": "baseline and arm", "arm": "baseline and lifestyle"}
 INTENDED_USE = (
     "Decision support for research: a prognostic association between a baseline and the change that followed it. Not a medical "
     "device, no diagnosis, no statement that a therapy causes the change. A positive self-harm item outranks every prediction."
@@ -18,17 +19,23 @@ INTENDED_USE = (
 
 def page(record: Mapping[str, Any], plots: Mapping[str, str]) -> str:
     """Return report.html of a run record, its plots inlined."""
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=select_autoescape(["html"]), trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=select_autoescape(["html"]), trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters |= {"figure": _figure, "interval": _interval}
     drawn = {name: Markup(svg) for name, svg in plots.items()}  # noqa: S704  (our own SVG)
-    return environment.get_template("report.html").render(run=record, plots=drawn, words=words(record), intended_use=INTENDED_USE)
+    return environment.get_template("report.html").render(
+        run=record, plots=drawn, words=words(record), intended_use=INTENDED_USE
+    )
 
 
 def words(record: Mapping[str, Any]) -> list[str]:
     """Return the findings as sentences a clinician can read."""
     found, reference = record["metrics"], record["reference_rows"]
     if not found:
-        return [f"Only {record['subjects']} people: too few to learn from or to judge a model. The reference rows are recorded, nothing is claimed."]
+        return [
+            f"Only {record['subjects']} people: too few to learn from or to judge a model. The reference rows are recorded, nothing is claimed."
+        ]
     gain = found["r2_gain_over_mean"]
     said = [
         f"On people it had not seen the model explains {_percent(found['r2'])} of the differences in {record['instrument']} {record['task']}; "
@@ -42,7 +49,7 @@ def words(record: Mapping[str, Any]) -> list[str]:
 
 
 def _increment_words(row: Mapping[str, Any]) -> str:
-    over = "baseline, lifestyle and arm" if row["block"] == "microbiome" else "baseline and arm"
+    over = OVER.get(row["block"], "baseline, lifestyle and arm")
     span = f"{row['estimate']:+.3f} R², 95 % interval {row['lower']:+.3f} to {row['upper']:+.3f}"
     if row["verdict"] == "shown":
         return f"That the {row['block']} adds something beyond {over} is shown here ({span})."
@@ -51,8 +58,27 @@ def _increment_words(row: Mapping[str, Any]) -> str:
 
 def card(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the machine-readable model card that travels in the bundle."""
-    kept = ("instrument", "task", "subjects", "rows", "arms", "lag", "metrics", "reference_rows", "increment", "gates", "noise", "warnings", "cohort")
-    return {"intended_use": INTENDED_USE, "claim": "prognostic", "words": words(record), **{name: record[name] for name in kept}}
+    kept = (
+        "instrument",
+        "task",
+        "subjects",
+        "rows",
+        "arms",
+        "lag",
+        "metrics",
+        "reference_rows",
+        "increment",
+        "gates",
+        "noise",
+        "warnings",
+        "cohort",
+    )
+    return {
+        "intended_use": INTENDED_USE,
+        "claim": "prognostic",
+        "words": words(record),
+        **{name: record[name] for name in kept},
+    }
 
 
 def _figure(value: Any, digits: int = 3) -> str:

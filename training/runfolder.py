@@ -19,7 +19,22 @@ from training.assess import HeldOut
 from training.problem import Problem
 from training.protocol import Evaluation
 
-OOF_COLUMNS = ("row", "subject", "repeat", "fold", "model", "y", "baseline", "arm", "study", "prediction", "lower", "upper", "p_response", "response")
+OOF_COLUMNS = (
+    "row",
+    "subject",
+    "repeat",
+    "fold",
+    "model",
+    "y",
+    "baseline",
+    "arm",
+    "study",
+    "prediction",
+    "lower",
+    "upper",
+    "p_response",
+    "response",
+)
 
 
 def hashed(subject: Any, salt: str) -> str:
@@ -27,22 +42,44 @@ def hashed(subject: Any, salt: str) -> str:
     return hashlib.sha256(f"{salt}|{subject}".encode()).hexdigest()[:16]
 
 
-def write_oof(folder: Path, problem: Problem, evaluation: Evaluation, answers: Mapping[str, HeldOut], salt: str) -> None:
+def write_oof(
+    folder: Path, problem: Problem, evaluation: Evaluation, answers: Mapping[str, HeldOut], salt: str
+) -> None:
     """Write oof.tsv: one line per model row, repeat and person, floats as shortest round-trip text."""
     who = [hashed(subject, salt) for subject in problem.subjects]
     lines = ["\t".join(OOF_COLUMNS)]
     for model, held in answers.items():
         for repeat, fold in enumerate(evaluation.fold):
             for i, subject in enumerate(who):
-                head: list[Any] = [i, subject, repeat, int(fold[i]), model, problem.y[i], problem.design.baseline[i], problem.design.arm[i], problem.design.study[i]]
-                own = [held.prediction[repeat, i], held.lower[repeat, i], held.upper[repeat, i], held.p_response[repeat, i], held.responds[i]]
+                head: list[Any] = [
+                    i,
+                    subject,
+                    repeat,
+                    int(fold[i]),
+                    model,
+                    problem.y[i],
+                    problem.design.baseline[i],
+                    problem.design.arm[i],
+                    problem.design.study[i],
+                ]
+                own = [
+                    held.prediction[repeat, i],
+                    held.lower[repeat, i],
+                    held.upper[repeat, i],
+                    held.p_response[repeat, i],
+                    held.responds[i],
+                ]
                 lines.append("\t".join(_cell(value) for value in head + own))
     (folder / "oof.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def write_splits(folder: Path, problem: Problem, evaluation: Evaluation, salt: str) -> None:
     """Write splits.tsv (repeat, fold, subject)."""
-    cells = {(split.repeat, int(k), hashed(who, salt)) for split in evaluation.splits for k, who in zip(split.fold, problem.subjects, strict=True)}
+    cells = {
+        (split.repeat, int(k), hashed(who, salt))
+        for split in evaluation.splits
+        for k, who in zip(split.fold, problem.subjects, strict=True)
+    }
     text = "repeat\tfold\tsubject\n" + "".join(f"{r}\t{k}\t{who}\n" for r, k, who in sorted(cells))
     (folder / "splits.tsv").write_text(text, encoding="utf-8")
 
@@ -60,7 +97,15 @@ def row_content(problem: Problem, i: int) -> list[Any]:
     design = problem.design
     taxa = {design.genera[j]: float(design.abundance[i, j]) for j in np.flatnonzero(design.abundance[i])}
     life = {name: column[i] for name, column in sorted(design.covariates.items())}
-    return [str(design.subject[i]), float(problem.y[i]), _number(design.baseline[i]), str(design.arm[i]), str(design.study[i]), life, taxa]
+    return [
+        str(design.subject[i]),
+        float(problem.y[i]),
+        _number(design.baseline[i]),
+        str(design.arm[i]),
+        str(design.study[i]),
+        life,
+        taxa,
+    ]
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:

@@ -47,7 +47,9 @@ def configurations(candidates: Sequence[str]) -> list[Configuration]:
     return [Configuration(name, params) for name in candidates for params in CATALOG[name].grid]
 
 
-def encode(problem: Problem, fitted: FeatureEncoder | None = None, site: SiteReference | None = None) -> tuple[FeatureEncoder, pd.DataFrame]:
+def encode(
+    problem: Problem, fitted: FeatureEncoder | None = None, site: SiteReference | None = None
+) -> tuple[FeatureEncoder, pd.DataFrame]:
     """Return the (fitted or given) encoder and the rows' encoded columns, raw abundances beside them."""
     frame = problem.design.frame()
     encoder = fitted or FeatureEncoder(unit=problem.design.unit, comparator=problem.comparator).fit(frame)
@@ -91,11 +93,20 @@ def choose(problem: Problem, candidates: Sequence[str], *, seed: int) -> Choice:
             predicted, _ = fit_predict(CATALOG[config.entry], config.params, Z, part.y, W, seed=seed)
             losses[i, held_out] = (rest.y - predicted) ** 2
     per_person = _per_subject(losses, problem.subjects)
-    best = {name: _one_standard_error(per_person, [i for i, c in enumerate(tried) if c.entry == name]) for name in candidates}
+    best = {
+        name: _one_standard_error(per_person, [i for i, c in enumerate(tried) if c.entry == name])
+        for name in candidates
+    }
     winner = tried[_one_standard_error(per_person, list(range(len(tried))))]
     total = float(np.mean((problem.y - problem.y.mean()) ** 2)) or 1.0
     rmse = {name: float(np.sqrt(losses[i].mean())) for name, i in best.items()}
-    return Choice(winner, {name: tried[i] for name, i in best.items()}, len(tried), float(1.0 - losses.mean(axis=1).min() / total), rmse)
+    return Choice(
+        winner,
+        {name: tried[i] for name, i in best.items()},
+        len(tried),
+        float(1.0 - losses.mean(axis=1).min() / total),
+        rmse,
+    )
 
 
 def _per_subject(losses: Array, subjects: Any) -> Array:

@@ -30,7 +30,9 @@ class Split:
             yield int(k), np.flatnonzero(self.fold != k), np.flatnonzero(self.fold == k)
 
 
-def by_group(groups: npt.NDArray[np.object_], folds: int, *, seed: int, repeat: int, y: npt.NDArray[np.float64]) -> Split:
+def by_group(
+    groups: npt.NDArray[np.object_], folds: int, *, seed: int, repeat: int, y: npt.NDArray[np.float64]
+) -> Split:
     """Return folds of whole groups, balanced in size and in the groups' mean outcome.
 
     Groups are sorted by mean outcome and dealt in blocks of `folds`, each block in random order: every fold sees the whole
@@ -71,14 +73,27 @@ def read_own(path: Path, design: Design) -> Split:
     try:
         table = pd.read_csv(path, sep="\t", dtype=str)
     except (OSError, ValueError) as error:
-        raise invalid("splits_unreadable", "the table of folds cannot be read", "Give a tab-separated file", file=str(path)) from error
+        raise invalid(
+            "splits_unreadable", "the table of folds cannot be read", "Give a tab-separated file", file=str(path)
+        ) from error
     key = next((name for name in ("sample_id", "subject_id") if name in table), "")
     if not key or "fold" not in table:
-        raise invalid("splits_columns", "the table of folds lacks a column", "Give fold and subject_id (or sample_id)", file=str(path))
+        raise invalid(
+            "splits_columns",
+            "the table of folds lacks a column",
+            "Give fold and subject_id (or sample_id)",
+            file=str(path),
+        )
     fold_of = dict(zip(table[key], table["fold"], strict=True))
     own = [fold_of.get(name) for name in (design.sample if key == "sample_id" else design.subject)]
     if None in own:
-        raise invalid("splits_incomplete", f"{own.count(None)} rows have no fold", "Give every one a fold", file=str(path), column=key)
+        raise invalid(
+            "splits_incomplete",
+            f"{own.count(None)} rows have no fold",
+            "Give every one a fold",
+            file=str(path),
+            column=key,
+        )
     return Split(0, np.unique(np.array(own), return_inverse=True)[1].astype(np.int64))
 
 

@@ -7,6 +7,7 @@ the first rows; the run carries the full SHA-256 of canonical rows instead.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import tempfile
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ def default_uri() -> str:
 def client(uri: str | None = None) -> Any:
     """Return an MLflow client of a tracking address; the SQLite store is created on first use."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # read when mlflow is imported: table creation is not news
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     from mlflow import MlflowClient
@@ -50,13 +52,21 @@ def start_run(api: Any, *, name: str, uri: str | None) -> str:
     return str(api.create_run(identity, run_name=name).info.run_id)
 
 
-def record(api: Any, run_id: str, folder: Path, *, params: Mapping[str, Any], metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
+def record(
+    api: Any,
+    run_id: str,
+    folder: Path,
+    *,
+    params: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    tags: Mapping[str, str],
+) -> None:
     """Write parameters, metrics, tags and the run folder in one batch, and end the run."""
     from mlflow.entities import Metric, Param, RunTag
 
     api.log_batch(
         run_id,
-        metrics=[Metric(name, value, 0, 0) for name, value in metrics.items() if value == value],
+        metrics=[Metric(name, value, 0, 0) for name, value in metrics.items() if not math.isnan(value)],
         params=[Param(name, str(value)[:6000]) for name, value in params.items()],
         tags=[RunTag(name, value) for name, value in tags.items()],
     )
@@ -102,7 +112,9 @@ def get_run(api: Any, run_id: str) -> Any:
         hits = [run for run in list_runs(api) if run_id and run.info.run_id.startswith(run_id)]
         if len(hits) == 1:
             return hits[0]
-        raise invalid("unknown_run", "no such run (or an ambiguous beginning of an id)", "List the runs with: vagus runs") from None
+        raise invalid(
+            "unknown_run", "no such run (or an ambiguous beginning of an id)", "List the runs with: vagus runs"
+        ) from None
 
 
 def list_runs(api: Any, limit: int = 500) -> list[Any]:
@@ -119,7 +131,11 @@ def resolve(reference: str, uri: str | None = None) -> str:
     name, alias = reference.split("@", 1)
     version = alias_version(api, name, alias)
     if version is None:
-        raise invalid("unknown_alias", "no model version carries this alias", f"Promote a run first: vagus promote RUN --alias {alias}")
+        raise invalid(
+            "unknown_alias",
+            "no model version carries this alias",
+            f"Promote a run first: vagus promote RUN --alias {alias}",
+        )
     return str(version.run_id)
 
 
@@ -149,4 +165,5 @@ def move_alias(api: Any, name: str, alias: str, version: str) -> None:
 
 def previous(api: Any, name: str, alias: str) -> str | None:
     """Return the version an alias pointed to before its last move."""
-    return api.get_registered_model(name).tags.get(f"before_{alias}")
+    version: str | None = api.get_registered_model(name).tags.get(f"before_{alias}")
+    return version

@@ -115,9 +115,7 @@ def _cell_problems(
         ("missing_count", blank, "blank", "Write 0 for a taxon that was not found"),
     ):
         if where:
-            text = f"the abundance is {message}" + (
-                f" ({len(where)} cells of the row)" if len(where) > 1 else ""
-            )
+            text = f"the abundance is {message}" + (f" ({len(where)} cells of the row)" if len(where) > 1 else "")
             yield Problem(code, text, remedy, cells.file, line, cells.taxa[where[0]])
 
 
@@ -135,13 +133,9 @@ def _row_problems(cells: _Cells, known: frozenset[str]) -> Iterator[Problem]:
             )
         if sample not in known:
             remedy = "Add the sample to samples.tsv, or remove the row"
-            yield Problem(
-                "unknown_sample", "the sample is not in samples.tsv", remedy, cells.file, line, "sample_id"
-            )
+            yield Problem("unknown_sample", "the sample is not in samples.tsv", remedy, cells.file, line, "sample_id")
         if not len(values):
-            yield Problem(
-                "all_zero_sample", "the sample has no reads at all", "Remove the sample", cells.file, line
-            )
+            yield Problem("all_zero_sample", "the sample has no reads at all", "Remove the sample", cells.file, line)
         seen.add(sample)
 
 
@@ -160,9 +154,7 @@ def _unit_problems(cells: _Cells, unit: str) -> Iterator[Problem]:
         yield Problem("unit_disagrees", text, remedy, cells.file, cells.lines[wrong[0]])
     elif unit == "percent" and cells.values and max(values.sum() for values in cells.values) <= _SUM_SLACK:
         remedy = 'Set abundance_unit = "proportion" in cohort.toml'
-        yield Problem(
-            "unit_disagrees", "the table is declared as percent but adds up to 1", remedy, cells.file
-        )
+        yield Problem("unit_disagrees", "the table is declared as percent but adds up to 1", remedy, cells.file)
 
 
 def _twin_problems(cells: _Cells) -> Iterator[Problem]:
@@ -192,9 +184,7 @@ def _lineages(folder: Path, cells: _Cells, problems: list[Problem]) -> list[str]
     for taxon in cells.taxa:
         if taxon not in known:
             remedy = f"Add a row to {table.file}, or keep the bare name by an explicit choice"
-            problems.append(
-                Problem("taxon_without_lineage", "the taxon has no lineage", remedy, cells.file, 1, taxon)
-            )
+            problems.append(Problem("taxon_without_lineage", "the taxon has no lineage", remedy, cells.file, 1, taxon))
     return [known.get(taxon, taxon) for taxon in cells.taxa]
 
 

@@ -48,9 +48,7 @@ def _sample_links(tables: Tables) -> Iterator[Problem]:
                 remedy = "Add the sample, or leave the cell blank"
                 yield table.problem("unknown_sample", row, "sample_id", message, remedy)
             elif at is not None and subjects[at] != subject:
-                message = (
-                    f"the sample belongs to the subject of row {tables.samples.lines[at]} of samples.tsv"
-                )
+                message = f"the sample belongs to the subject of row {tables.samples.lines[at]} of samples.tsv"
                 remedy = "Name that subject's own sample"
                 yield table.problem("sample_of_other_subject", row, "sample_id", message, remedy)
 
@@ -78,9 +76,7 @@ def _one_group(tables: Tables) -> Iterator[Problem]:
                 known = first.setdefault((subject, time or start.get(subject, "")), (value, here))
                 if known[0] != value:
                     message = f"the subject has another {column} in {known[1]}"
-                    yield table.problem(
-                        f"two_{column}s", row, column, message, f"Keep one {column} per subject"
-                    )
+                    yield table.problem(f"two_{column}s", row, column, message, f"Keep one {column} per subject")
 
 
 def _first_times(samples: Table) -> dict[str, str]:

@@ -83,9 +83,7 @@ def read_cohort(folder: Path, *, accept: frozenset[str] = frozenset()) -> Cohort
     unknown = accept - ACCEPTABLE
     if unknown:
         known = ", ".join(sorted(ACCEPTABLE))
-        raise invalid(
-            "cannot_accept", f"{', '.join(sorted(unknown))} cannot be accepted", f"Choose from: {known}"
-        )
+        raise invalid("cannot_accept", f"{', '.join(sorted(unknown))} cannot be accepted", f"Choose from: {known}")
     cohort, problems = _read(folder)
     left = [problem for problem in problems if problem.code not in accept | NOTED]
     if left or cohort is None:
@@ -95,9 +93,7 @@ def read_cohort(folder: Path, *, accept: frozenset[str] = frozenset()) -> Cohort
 
 def _read(folder: Path) -> tuple[Cohort | None, list[Problem]]:
     if not folder.is_dir():
-        return None, [
-            Problem("missing_folder", "there is no such folder", "Name a cohort folder", folder.name)
-        ]
+        return None, [Problem("missing_folder", "there is no such folder", "Name a cohort folder", folder.name)]
     problems: list[Problem] = []
     info = read_header(folder, problems)
     texts = {stem: read_table(folder, stem, names, problems) for stem, names in REQUIRED.items()}

@@ -48,9 +48,7 @@ def read_header(folder: Path, problems: list[Problem]) -> CohortInfo:
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError):
-        problems.append(
-            Problem("unreadable_file", "the file is not valid TOML", "Correct it, or remove it", FILE)
-        )
+        problems.append(Problem("unreadable_file", "the file is not valid TOML", "Correct it, or remove it", FILE))
         return CohortInfo()
     values = _checked(raw, _KINDS, "", problems)
     columns = {
@@ -75,13 +73,9 @@ def _checked(
         at = place + key
         if key not in kinds:
             known = ", ".join(kinds)
-            problems.append(
-                Problem("unknown_key", "the key is not known", f"Use one of: {known}", FILE, None, at)
-            )
+            problems.append(Problem("unknown_key", "the key is not known", f"Use one of: {known}", FILE, None, at))
         elif not isinstance(value, kinds[key]) or (isinstance(value, bool) and kinds[key] is not bool):
-            problems.append(
-                Problem("wrong_type", "the value has the wrong type", "See the contract", FILE, None, at)
-            )
+            problems.append(Problem("wrong_type", "the value has the wrong type", "See the contract", FILE, None, at))
         elif key in _CHOICES and value not in _CHOICES[key]:
             choices = ", ".join(_CHOICES[key])
             problems.append(
@@ -131,6 +125,4 @@ def _toml(value: Any) -> str:  # noqa: ANN401  (any TOML value)
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in value.items()) + "}"
-    return (
-        repr(value) if isinstance(value, (int, float)) else json.dumps(str(value)).replace("\x7f", "\\u007f")
-    )
+    return repr(value) if isinstance(value, (int, float)) else json.dumps(str(value)).replace("\x7f", "\\u007f")

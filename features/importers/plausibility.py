@@ -66,9 +66,7 @@ def _follow_up_times(tables: Tables) -> Iterator[Problem]:
         if start is not None and end is not None and end <= start:
             message = "the follow-up is not after the baseline"
             remedy = "Correct the two times"
-            yield tables.outcomes.problem(
-                "follow_up_not_after_baseline", row, "followup_time", message, remedy
-            )
+            yield tables.outcomes.problem("follow_up_not_after_baseline", row, "followup_time", message, remedy)
 
 
 def _changes(tables: Tables) -> Iterator[Problem]:

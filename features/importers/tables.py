@@ -140,9 +140,7 @@ def header_problems(name: str, header: Sequence[str], required: Sequence[str]) -
     seen: set[str] = set()
     for i, column in enumerate(header):
         if column in seen:
-            yield Problem(
-                "duplicate_column", "the column is there twice", "Keep one of them", name, 1, column
-            )
+            yield Problem("duplicate_column", "the column is there twice", "Keep one of them", name, 1, column)
         if not column:
             message = f"column {i + 1} has no name"
             yield Problem("missing_column", message, "Name it or remove it", name, 1)
@@ -165,9 +163,7 @@ def read_table(folder: Path, stem: str, required: Sequence[str], problems: list[
     for line, cells in rows:
         if len(cells) != len(header):
             message = f"the row has {len(cells)} cells, the header {len(header)}"
-            problems.append(
-                Problem("row_length", message, "Give every row the columns of the header", path.name, line)
-            )
+            problems.append(Problem("row_length", message, "Give every row the columns of the header", path.name, line))
             continue
         kept.append([text.strip() for text in cells])
         lines.append(line)

@@ -14,9 +14,7 @@ def test_the_fields_of_the_contract_are_declared():
 
 
 def test_transforms_are_the_ones_of_the_recipe():
-    assert {
-        n: FIELDS[n].transform for n in ("fibre_g_day", "fermented_servings_day", "exercise_min_week")
-    } == {
+    assert {n: FIELDS[n].transform for n in ("fibre_g_day", "fermented_servings_day", "exercise_min_week")} == {
         "fibre_g_day": "log",
         "fermented_servings_day": "sqrt",
         "exercise_min_week": "sqrt",

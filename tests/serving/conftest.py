@@ -184,6 +184,21 @@ def server(bundle_folder, tmp_path_factory):
         running.stop()
 
 
+@pytest.fixture(scope="session")
+def open_doors(tmp_path_factory):
+    """One server without keys, for clients that can send none."""
+    started = []
+
+    def begin(folder):
+        if not started:
+            started.append(Server(folder, "--no-auth", directory=tmp_path_factory.mktemp("open")).wait())
+        return started[0]
+
+    yield begin
+    for running in started:
+        running.stop()
+
+
 @pytest.fixture
 def start(tmp_path):
     """Start further servers; they are stopped after the test."""

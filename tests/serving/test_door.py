@@ -127,6 +127,14 @@ ALLOWED = {
     "/metrics": {"data_scientist", "auditor", "operator"},
     "/stop": {"operator"},
     "/start": {"operator"},
+    "/invocations": {"clinic", "data_scientist", "operator"},
+    "/v2": set(ROLES),
+    "/v2/models/{name}": set(ROLES),
+    "/v2/models/{name}/ready": set(ROLES),
+    "/v2/models/{name}/infer": {"clinic", "data_scientist", "operator"},
+    "/v2/models/{name}/versions/{version}": set(ROLES),
+    "/v2/models/{name}/versions/{version}/ready": set(ROLES),
+    "/v2/models/{name}/versions/{version}/infer": {"clinic", "data_scientist", "operator"},
 }
 
 
