@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from features.errors import Refused
+from features.errors import Refused, VerificationFailed
 
 
 def main(argv: list[str]) -> int:
@@ -31,6 +31,13 @@ def _parser() -> argparse.ArgumentParser:
     verify = _act(acts, "verify", _verify, "a receipt, bundle, run folder, backup or log")
     verify.add_argument("path")
     verify.add_argument("--receipt", type=Path, action="append", default=[], help="a kept receipt the log must fit")
+    reproduce = _act(acts, "reproduce", _reproduce, "replay a run from its record; exit 4 names the first difference")
+    reproduce.add_argument("run", metavar="RUN", help="run id, NAME@ALIAS or run folder")
+    reproduce.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="the cohort folder it was trained on"
+    )
+    reproduce.add_argument("--python", default=sys.executable, help="interpreter of the recorded environment")
+    reproduce.add_argument("--other-cpu", action="store_true", help="allow the declared bound between processors")
     return parser
 
 
@@ -63,6 +70,22 @@ def _compare(options: argparse.Namespace) -> int:
         page.say(content, Console(width=None if sys.stdout.isatty() else 120))
     if not found.tests:
         raise Refused("not-comparable", f"not comparable: {'; '.join(found.reasons)} (see --common)")
+    return 0
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    from training.audit.reproduce import reproduce
+    from training.audit.runs import locate, read_run
+
+    run = read_run(locate(options.run, options.tracking_uri), _trusted(options.trust))
+    found = reproduce(run, options.data, python=options.python, other_cpu=options.other_cpu)
+    if options.json:
+        _print_json(found.as_dict())
+    else:
+        lines = [f"{step.name:<12} {step.status:<13} {step.detail}\n" for step in found.steps]
+        sys.stdout.write("".join(lines) + f"{found.run}: {found.verdict}\n")
+    if found.verdict.startswith("differs"):
+        raise VerificationFailed(f"replay of {found.run}: {found.verdict}")
     return 0
 
 
