@@ -1,4 +1,4 @@
-"""The door of the features room: `cohort check`, `cohort simulate`, `score`.
+"""The door of the features room: `cohort import|check|simulate`, `score`.
 
 `python -m features VERB ...` and `vagus VERB ...` are the same; both take the verb first.
 """
@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from features.cohort import UNITS
 from features.errors import InvalidInput, VagusError, invalid
 from features.importers.folder import ACCEPTABLE, NOTED, check_cohort, read_cohort, write_cohort
+from features.importers.header import TIME_UNITS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,6 +53,18 @@ def check(arguments: argparse.Namespace) -> int:
 def _verdict(found: int, left: int) -> str:
     kept = f", {found - left} accepted" if found > left else ""
     return f"{left or 'no'} problem{'' if left == 1 else 's'}{kept}\n"
+
+
+def import_files(arguments: argparse.Namespace) -> int:
+    """Turn lab files into a checked cohort folder and state every choice that was made."""
+    from features.importers.assemble import Choices, assemble
+
+    names = ("subject", "time", "arm", "unit", "time_unit", "orientation")
+    found = assemble(arguments.paths, Choices(**{name: getattr(arguments, name) for name in names}))
+    beside = {} if found.functions is None else {"functions.tsv.gz": found.functions}
+    write_cohort(found.cohort, arguments.out, beside=beside, accept=frozenset(arguments.accept))
+    sys.stdout.write("".join(f"{note}\n" for note in found.notes) + f"wrote {arguments.out}\n")
+    return 0
 
 
 def simulate(arguments: argparse.Namespace) -> int:
@@ -102,17 +116,31 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("vagus", description="Cohort folders and questionnaire scores.")
     verbs = parser.add_subparsers(dest="verb", required=True)
     _score_parser(verbs.add_parser("score", help="score a questionnaire from its item answers"))
-    cohort = verbs.add_parser("cohort", help="check or simulate a cohort folder")
+    cohort = verbs.add_parser("cohort", help="import, check or simulate a cohort folder")
     acts = cohort.add_subparsers(dest="act", required=True)
+    _import_parser(acts.add_parser("import", help="lab files to a cohort folder"))
     _check_parser(acts.add_parser("check", help="every problem of a folder with file, row, column and remedy"))
     _simulate_parser(acts.add_parser("simulate", help="a simulated cohort with known truth"))
     return parser
 
 
-def _check_parser(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Exit code 0 when no problem is left, 2 otherwise. Nothing is changed."
-    parser.add_argument("folder", metavar="DIR", type=Path, help="the cohort folder")
-    parser.add_argument("--json", action="store_true", help="one machine-readable object on stdout")
+def _import_parser(parser: argparse.ArgumentParser) -> None:
+    from features.importers import FORMATS
+
+    known = ", ".join(dict.fromkeys(form.name for form in FORMATS))
+    parser.description = f"Formats: {known}. Nothing is written unless the folder passes its check."
+    parser.add_argument("paths", metavar="PATH", nargs="+", help="a file; BOOK.xlsx::SHEET for one sheet")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="a new folder")
+    for role in ("subject", "time", "arm"):
+        parser.add_argument(f"--{role}", metavar="COLUMN", default="", help=f"the column that holds the {role}")
+    parser.add_argument("--unit", choices=UNITS, default="", help="of the abundances (default: found out)")
+    parser.add_argument("--time-unit", choices=TIME_UNITS, default="", help="of the time column")
+    parser.add_argument("--orientation", choices=("taxa-rows", "taxa-columns"), default="", help="of a plain matrix")
+    _add_accept(parser)
+    parser.set_defaults(run=import_files)
+
+
+def _add_accept(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--accept",
         metavar="CODE",
@@ -122,6 +150,13 @@ def _check_parser(parser: argparse.ArgumentParser) -> None:
         choices=sorted(ACCEPTABLE | NOTED),
         help="keep values with problems of these codes: %(choices)s",
     )
+
+
+def _check_parser(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Exit code 0 when no problem is left, 2 otherwise. Nothing is changed."
+    parser.add_argument("folder", metavar="DIR", type=Path, help="the cohort folder")
+    parser.add_argument("--json", action="store_true", help="one machine-readable object on stdout")
+    _add_accept(parser)
     parser.set_defaults(run=check)
 
 

@@ -30,6 +30,8 @@ _SPELLING: tuple[tuple[re.Pattern[str], str], ...] = (
 _GTDB_SUFFIX = re.compile(r"^([A-Z][a-z]{3,}) [A-Z]{1,2}$")
 _NUMBERED_CLADE = re.compile(r"^([A-Z][a-z]{3,})( sensu stricto)? \d+$")
 _SPECIES_GROUP = re.compile(r"^([A-Z][a-z]+ [a-z]+) group$")
+# `Firmicutes bacterium CAG:110` names no genus.
+_NO_GENUS = re.compile(r"^\S+ (bacterium|archaeon)\b")
 LEVELLED = "spelling"
 
 
@@ -72,7 +74,7 @@ def canonical_genus(genus: str, species: str = "") -> Canonical:
     by_species = _lookup("species", own) or _lookup("species", _SPECIES_GROUP.sub(r"\1", plain))
     if by_species:
         return _levelled(_lookup("genus", by_species.name) or by_species, genus)
-    name = plain or own.split(" ")[0]
+    name = plain or ("" if _NO_GENUS.match(own) else own.split(" ")[0])
     for candidate in (name, _without_clade(name)):
         found = _lookup("genus", candidate)
         if found:

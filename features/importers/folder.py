@@ -24,7 +24,7 @@ from features.importers.abundance import read_abundance
 from features.importers.check import table_problems
 from features.importers.header import FILE, header_text, read_header
 from features.importers.plausibility import OUTCOME_NUMBERS
-from features.importers.tables import Cell, Table, Tables, cell, read_table, source_digests
+from features.importers.tables import TEXT_COLUMNS, Cell, Table, Tables, cell, read_table, source_digests
 from features.lifestyle import canonical
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
@@ -48,19 +48,6 @@ ACCEPTABLE = frozenset(
 )
 # Reported by `check_cohort`, no bar to reading: training decides what it makes of such a sample.
 NOTED = frozenset({"stool_after_baseline"})
-_TEXT_COLUMNS = frozenset(
-    [
-        "subject_id",
-        "sample_id",
-        "study",
-        "arm",
-        "visit",
-        "time_unit",
-        "instrument",
-        "label",
-        "consent_version",
-    ]
-)
 _ALWAYS: Mapping[str, tuple[str, ...]] = {
     "samples": (),
     "lifestyle": ("sample_id",),
@@ -112,15 +99,22 @@ def _cells(table: Table, always: tuple[str, ...]) -> Columns:
 def _objects(name: str, table: Table) -> Objects:
     column = np.full(len(table), None, dtype=object)
     for row, text in enumerate(table[name]):
-        column[row] = (text or None) if name in _TEXT_COLUMNS else canonical(name, cell(text))
+        column[row] = (text or None) if name in TEXT_COLUMNS else canonical(name, cell(text))
     return column
 
 
-def write_cohort(cohort: Cohort, folder: Path, *, beside: Mapping[str, Columns] | None = None) -> None:
+def write_cohort(
+    cohort: Cohort,
+    folder: Path,
+    *,
+    beside: Mapping[str, Columns | Counts] | None = None,
+    accept: frozenset[str] | None = None,
+) -> None:
     """Write a cohort as a folder of TSV tables, the same bytes each time; nothing is left when it fails.
 
-    Raises InvalidInput when the folder exists and is not empty. Reading it back gives a cohort of equal
-    digest.
+    `beside` holds further tables by file name (the truth of a simulation, gene families). With `accept` the
+    folder is checked before it gets its name. Raises InvalidInput when the folder exists and is not empty, or
+    with every problem of a code not in `accept`. Reading it back gives a cohort of equal digest.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise invalid("folder_exists", "the folder is not empty", "Name a new folder", file=folder.name)
@@ -131,10 +125,14 @@ def write_cohort(cohort: Cohort, folder: Path, *, beside: Mapping[str, Columns] 
         (partial / FILE).write_text(header_text(cohort.info), encoding="utf-8")
         for stem in REQUIRED:
             _write_table(partial / f"{stem}.tsv", getattr(cohort, stem), REQUIRED[stem] + _ALWAYS[stem])
-        for name, table in (beside or {}).items():
-            _write_table(partial / name, table, ())
-        if cohort.counts is not None:
-            _write_counts(partial / "counts.tsv.gz", cohort.counts)
+        for name, table in {**(beside or {}), "counts.tsv.gz": cohort.counts}.items():
+            if isinstance(table, Counts):
+                _write_counts(partial / name, table)
+            elif table is not None:
+                _write_table(partial / name, table, ())
+        left = [] if accept is None else [p for p in check_cohort(partial) if p.code not in accept | NOTED]
+        if left:
+            raise InvalidInput(left)
         os.rename(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

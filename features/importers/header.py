@@ -118,7 +118,7 @@ def _key(text: str) -> str:
     return text if text.isidentifier() and text.isascii() else json.dumps(text, ensure_ascii=False)
 
 
-def _toml(value: Any) -> str:  # noqa: ANN401  (any TOML value)
+def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (list, tuple)):

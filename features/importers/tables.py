@@ -22,6 +22,10 @@ from features.errors import Problem
 Cell = float | str | None
 SUFFIXES = (".tsv", ".tsv.gz", ".parquet")
 MISSING_MARKS = frozenset({"na", "n/a", "#n/a", "nan", "null", "."})
+# Identifiers and labels stay text even where they look like numbers.
+TEXT_COLUMNS = frozenset(
+    ["subject_id", "sample_id", "study", "arm", "visit", "time_unit", "instrument", "label", "consent_version"]
+)
 _CELL_LIMIT = 1_000_000
 _BROKEN = (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error)
 

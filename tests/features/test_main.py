@@ -114,3 +114,31 @@ def test_score_of_bad_items_ends_in_2(tmp_path, capsys, text, code):
     (tmp_path / "items.json").write_text(text)
     assert main(["score", "gad7", str(tmp_path / "items.json")]) == 2
     assert code in capsys.readouterr().err
+
+
+def test_import_writes_a_checked_folder_and_says_what_was_decided(tmp_path, capsys):
+    (tmp_path / "otu.txt").write_text("otu\tS1\tS2\no1\t5\t0\no2\t1\t7\no3\t0\t2\n")
+    (tmp_path / "map.txt").write_text("#SampleID\tPatient\tWeek\tnote\nS1\tP1\t0\tx\nS2\tP2\t0\ty\n")
+    argv = ["cohort", "import", str(tmp_path / "otu.txt"), str(tmp_path / "map.txt"), "--out"]
+    assert main([*argv, str(tmp_path / "out")]) == 0
+    out = capsys.readouterr().out
+    assert "Patient read as subject" in out
+    assert "no outcomes in these files" in out
+    assert check_cohort(tmp_path / "out") == []
+
+
+def test_an_import_that_fails_its_check_leaves_no_folder(tmp_path, capsys):
+    (tmp_path / "map.txt").write_text("#SampleID\tPatient\tAge\nS1\tP1\t410\n")
+    argv = ["cohort", "import", str(tmp_path / "map.txt"), "--out", str(tmp_path / "out")]
+    assert main(argv) == 2
+    assert "lifestyle_out_of_range" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["map.txt"]
+    assert main([*argv, "--accept", "lifestyle_out_of_range"]) == 0
+
+
+def test_functions_are_written_beside_the_taxa(tmp_path):
+    (tmp_path / "ko.tsv").write_text("function\tS1\tS2\nK00001\t1.5\t0\nK00002\t0\t2\n")
+    (tmp_path / "otu.txt").write_text("otu\tS1\tS2\no1\t5\t0\no2\t1\t7\no3\t0\t2\n")
+    argv = ["cohort", "import", str(tmp_path / "ko.tsv"), str(tmp_path / "otu.txt"), "--out", str(tmp_path / "out")]
+    assert main(argv) == 0
+    assert (tmp_path / "out" / "functions.tsv.gz").is_file()

@@ -21,6 +21,7 @@ from features.taxa import genus_label, ranks
         ("Roseburia", "|Roseburia"),
         ("Faecalibacterium prausnitzii", "|Faecalibacterium"),
         ("p__Firmicutes;s__Ruminococcus gnavus;t__MAG.7", "|Mediterraneibacter"),
+        ("p__Firmicutes;g__Firmicutes_unclassified;s__Firmicutes_bacterium_CAG_110", "|unclassified Bacillota"),
         ("f__S24-7;g__", "Muribaculaceae|unclassified Muribaculaceae"),
         ("", "|unclassified taxa"),
     ],
