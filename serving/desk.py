@@ -27,6 +27,7 @@ class Desk:
     budget: Budget
     switch: Switch
     repeats: Repeats = field(default_factory=Repeats)
+    verdicts: dict[str, str] = field(default_factory=dict)
     metrics: Callable[[], bytes] = field(default=bytes)
 
     @classmethod

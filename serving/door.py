@@ -16,7 +16,7 @@ from serving.ndjson import answer_lines
 from serving.routes import ROUTES
 from serving.shapes import shape
 from serving.streams import Receive, Scope, Send, chunks, read_body, send_reply, send_stream
-from serving.wire import JSON, NDJSON, OPEN, Call, Reply, Route
+from serving.wire import FHIR, JSON, NDJSON, OPEN, Call, Reply, Route
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = Mapping[bytes, bytes]
@@ -78,7 +78,7 @@ class Door:
     def _route(self, scope: Scope, headers: Headers) -> tuple[Route, Mapping[str, str]]:
         method, path = scope["method"], scope["path"]
         route, found = self._lookup("GET" if method == "HEAD" else method, path)
-        _media(headers, route.accepts if route else (JSON,))
+        _media(headers, route.accepts if route else (JSON, FHIR))
         if route is not None:
             return route, found
         if path in self.paths or any(pattern.fullmatch(path) for _, pattern in self.open_ended):

@@ -1,13 +1,11 @@
-"""Two public protocols over the same predictor: Open Inference Protocol v2, and MLflow's `/invocations`.
+"""Open Inference Protocol v2 over the same predictor.
 
-Both speak of columns. A column bears the name it has in the columnar body of `POST /predict`
-(`baseline.score`, `lifestyle.age_years`, `microbiome.taxa.g__Blautia`), so all three give the same answers.
+Each input tensor is a column. It bears the name it has in the columnar body of `POST /predict`
+(`baseline.score`, `lifestyle.age_years`, `microbiome.taxa.g__Blautia`), so both give the same answers.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -20,7 +18,7 @@ from serving.desk import Desk
 from serving.faults import RequestError
 from serving.predict import model_of, predict
 from serving.schemas import Text, convert, decode, decoder
-from serving.wire import CSV, Call, Reply, reply
+from serving.wire import Call, Reply, reply
 
 Json = dict[str, Any]
 Cell = float | str | bool | None
@@ -70,26 +68,7 @@ class InferRequest(Struct, forbid_unknown_fields=True, frozen=True):
     outputs: list[Output] | None = None
 
 
-class Split(Struct, forbid_unknown_fields=True, frozen=True):
-    """A data frame as pandas writes it with `orient="split"`."""
-
-    columns: list[str]
-    data: list[list[Any]]
-    index: list[Any] | None = None
-
-
-class Invocation(Struct, forbid_unknown_fields=True, frozen=True):
-    """The body of `POST /invocations`: exactly one of the four forms of a table."""
-
-    dataframe_split: Split | None = None
-    dataframe_records: list[dict[str, Any]] | None = None
-    instances: list[dict[str, Any]] | None = None
-    inputs: list[dict[str, Any]] | None = None
-    params: dict[str, Any] | None = None
-
-
 _INFER = decoder(InferRequest)
-_INVOKE = decoder(Invocation)
 
 
 def server_metadata(desk: Desk, call: Call) -> Reply:
@@ -140,38 +119,15 @@ def infer(desk: Desk, call: Call) -> Reply:
         hint = "Every tensor has one value per patient"
         raise RequestError(422, "wrong_shape", "the tensors differ in length", "inputs", hint)
     rows = zip(*columns, strict=True)
-    answers = _ask(desk, bundle, [tensor.name for tensor in request.inputs], [list(row) for row in rows])
+    answers = ask(desk, bundle, [tensor.name for tensor in request.inputs], [list(row) for row in rows])
     model = model_of(bundle)
     head = {"model_name": model["name"], "model_version": model["version"], "id": request.id or ""}
     told: Parameters = {"model_digest": model["digest"], "claim": bundle.manifest["claim"]}
     return reply({**head, "parameters": told, "outputs": [_output(name, answers) for name in wanted]})
 
 
-def invocations(desk: Desk, call: Call) -> Reply:
-    """Answer `POST /invocations`, JSON or CSV."""
-    is_csv = call.headers.get(b"content-type", b"").startswith(CSV.encode())
-    columns, rows = _from_csv(call.body) if is_csv else _from_json(call.body)
-    answers = _ask(desk, None, columns, rows)
-    names = [name for name in OUTPUTS if name not in ("yhat", "lo90", "hi90")]
-    flat = [
-        {"change": a["change"], "change_lower": _at(a, ("interval", "lower")), "change_upper": _at(a, ("interval", "upper"))}
-        | {name: _plain(_at(a, OUTPUTS[name][1])) for name in names}
-        for a in answers
-    ]  # fmt: skip
-    return reply({"predictions": flat})
-
-
-def ping(desk: Desk, call: Call) -> Reply:
-    """Answer `GET /ping` and `GET /health`."""
-    return Reply(b"\n", "text/plain; charset=utf-8")
-
-
-def version(desk: Desk, call: Call) -> Reply:
-    """Answer `GET /version`: of the protocol that MLflow's clients ask for."""
-    return Reply(b"3.17.2", "text/plain; charset=utf-8")
-
-
-def _ask(desk: Desk, bundle: Bundle | None, columns: Sequence[str], rows: list[list[Any]]) -> list[Json]:
+def ask(desk: Desk, bundle: Bundle | None, columns: Sequence[str], rows: list[list[Any]]) -> list[Json]:
+    """Return the predictions of a table; `bundle` None = whichever predicts the instrument that is named."""
     bundles = desk.bundles if bundle is None else {name: b for name, b in desk.bundles.items() if b is bundle}
     if len(rows) > desk.settings.row_limit:
         hint = f"Send at most {desk.settings.row_limit} rows at once"
@@ -206,18 +162,20 @@ def _values(tensor: Tensor, i: int) -> list[Cell]:
 
 def _output(name: str, answers: list[Json]) -> Json:
     datatype, path = OUTPUTS[name]
-    data = [_plain(_at(answer, path)) for answer in answers]
+    data = [plain(at(answer, path)) for answer in answers]
     return {"name": name, "shape": [len(data)], "datatype": datatype, "data": data}
 
 
-def _at(answer: Json, path: tuple[str, ...]) -> Any:
+def at(answer: Json, path: tuple[str, ...]) -> Any:
+    """Return the value at a path in a prediction, None where the way ends early."""
     value: Any = answer
     for step in path:
         value = None if value is None else value[step]
     return value
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a list as one text; other values as they are."""
     return ",".join(value) if isinstance(value, list) else value
 
 
@@ -231,32 +189,3 @@ def _bundle(desk: Desk, call: Call) -> Bundle:
         if model["name"] == call.path["name"] and call.path.get("version", model["version"]) == model["version"]:
             return bundle
     raise RequestError(404, "unknown_model", "there is no such model", "", "GET /card lists the models")
-
-
-def _from_json(body: bytes) -> tuple[list[str], list[list[Any]]]:
-    request = decode(body, _INVOKE)
-    split, *records = (request.dataframe_split, request.dataframe_records, request.instances, request.inputs)
-    given = [table for table in records if table is not None]
-    if (split is not None) + len(given) != 1:
-        hint = "Send one of dataframe_split, dataframe_records, instances, inputs"
-        raise RequestError(422, "one_table", "exactly one table is expected", "", hint)
-    if split is not None:
-        return split.columns, split.data
-    columns = list(dict.fromkeys(name for row in given[0] for name in row))
-    return columns, [[row.get(name) for name in columns] for row in given[0]]
-
-
-def _from_csv(body: bytes) -> tuple[list[str], list[list[Any]]]:
-    try:
-        columns, *rows = csv.reader(io.StringIO(body.decode("utf-8")), strict=True)
-    except (ValueError, csv.Error):
-        raise RequestError(400, "malformed_csv", "the body is not CSV", "", "Send UTF-8 CSV with a header") from None
-    return columns, [[_number(cell, name) for name, cell in zip(columns, row, strict=False)] for row in rows]
-
-
-def _number(cell: str, column: str) -> float | str:
-    """CSV has no types: what reads as a number is one, but for an id."""
-    try:
-        return cell if column == "id" else float(cell)
-    except ValueError:
-        return cell

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from serving import inference
+from serving import cds_hooks, fhir, inference, invocations
 from serving.access import ROLES
 from serving.card import card
 from serving.columnar import ColumnarRequest, is_columnar, rows_of
@@ -16,7 +16,7 @@ from serving.faults import RequestError
 from serving.openapi import openapi, page
 from serving.predict import compare, predict
 from serving.schemas import CompareRequest, PredictRequest, decode, decoder
-from serving.wire import CSV, HTML, JSON, NDJSON, OPEN, PROMETHEUS, Call, Reply, Route, reply
+from serving.wire import CSV, FHIR, HTML, JSON, NDJSON, OPEN, PROMETHEUS, Call, Reply, Route, reply
 
 _PREDICT = decoder(PredictRequest)
 _COLUMNS = decoder(ColumnarRequest)
@@ -90,12 +90,24 @@ _INFERENCE = (
             ("POST", "/infer", ASKERS, inference.infer, "predict", _INFER),
         )
     ),
-    Route("GET", "/ping", OPEN, inference.ping, "MLflow scoring protocol: alive"),
-    Route("GET", "/health", OPEN, inference.ping, "MLflow scoring protocol: alive"),
-    Route("GET", "/version", OPEN, inference.version, "MLflow scoring protocol: version"),
-    Route("POST", "/invocations", ASKERS, inference.invocations, "MLflow scoring protocol: predict", accepts=(JSON, CSV),
-          body=inference.Invocation, clinical=True),
+    Route("GET", "/ping", OPEN, invocations.ping, "MLflow scoring protocol: alive"),
+    Route("GET", "/health", OPEN, invocations.ping, "MLflow scoring protocol: alive"),
+    Route("GET", "/version", OPEN, invocations.version, "MLflow scoring protocol: version"),
+    Route("POST", "/invocations", ASKERS, invocations.invocations, "MLflow scoring protocol: predict", accepts=(JSON, CSV),
+          body=invocations.Invocation, clinical=True),
 )  # fmt: skip
+_FHIR = (
+    Route("GET", "/fhir/metadata", OPEN, fhir.metadata, "FHIR: the CapabilityStatement", accepts=(FHIR, JSON)),
+    Route("POST", "/fhir/$predict-response", ASKERS, fhir.predict_response, "FHIR: a Bundle in, a RiskAssessment out",
+          accepts=(FHIR, JSON), clinical=True),
+)  # fmt: skip
+_CDS = (
+    Route("GET", "/cds-services", OPEN, cds_hooks.discovery, "CDS Hooks: discovery"),
+    Route(
+        "POST", f"/cds-services/{cds_hooks.SERVICE}", ASKERS, cds_hooks.patient_view, "CDS Hooks: cards", clinical=True
+    ),
+    Route("POST", f"/cds-services/{cds_hooks.SERVICE}/feedback", ASKERS, cds_hooks.feedback, "CDS Hooks: feedback"),
+)
 _PATIENTS = "Predict each patient's change under one intervention"
 _SEVERAL = "List several interventions for one patient, unranked"
 ROUTES: tuple[Route, ...] = (
@@ -108,4 +120,6 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/stop", KEEPERS, post_stop, "Stop answering about patients, in every worker"),
     Route("POST", "/start", KEEPERS, post_start, "Answer about patients again"),
     *_INFERENCE,
+    *_FHIR,
+    *_CDS,
 )

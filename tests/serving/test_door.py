@@ -129,7 +129,7 @@ def test_a_role_may_do_exactly_what_its_row_says(ask, route, role):
     assert (ask(route.method, concrete(route.path), role=None, **body).status_code == 401) == (route.path not in OPEN)
 
 
-OPEN = {"/v2/health/live", "/v2/health/ready", "/ping", "/health", "/version"}
+OPEN = {"/fhir/metadata", "/cds-services", "/v2/health/live", "/v2/health/ready", "/ping", "/health", "/version"}
 ALLOWED = {path: set(ROLES) for path in OPEN} | {
     "/predict": {"clinic", "data_scientist", "operator"},
     "/compare": {"clinic", "data_scientist", "operator"},
@@ -139,6 +139,9 @@ ALLOWED = {path: set(ROLES) for path in OPEN} | {
     "/metrics": {"data_scientist", "auditor", "operator"},
     "/stop": {"operator"},
     "/start": {"operator"},
+    "/cds-services/gut-response": {"clinic", "data_scientist", "operator"},
+    "/cds-services/gut-response/feedback": {"clinic", "data_scientist", "operator"},
+    "/fhir/$predict-response": {"clinic", "data_scientist", "operator"},
     "/invocations": {"clinic", "data_scientist", "operator"},
     "/v2": set(ROLES),
     "/v2/models/{name}": set(ROLES),
