@@ -1,4 +1,4 @@
-"""The door of the features room: `cohort import|check|simulate`, `score`.
+"""The door of the features room: `cohort import|check|simulate`, `taxa`, `score`.
 
 `python -m features VERB ...` and `vagus VERB ...` are the same; both take the verb first.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,6 +20,7 @@ from features.cohort import UNITS
 from features.errors import InvalidInput, VagusError, invalid
 from features.importers.folder import ACCEPTABLE, NOTED, check_cohort, read_cohort, write_cohort
 from features.importers.header import TIME_UNITS
+from features.taxa_door import add_parser as add_taxa_parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,6 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except VagusError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
+    except BrokenPipeError:
+        # The reader of a pipe (`| head`) went away: nothing is wrong here.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def check(arguments: argparse.Namespace) -> int:
@@ -116,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("vagus", description="Cohort folders and questionnaire scores.")
     verbs = parser.add_subparsers(dest="verb", required=True)
     _score_parser(verbs.add_parser("score", help="score a questionnaire from its item answers"))
+    add_taxa_parser(verbs.add_parser("taxa", help="names of taxa and every merge of them"))
     cohort = verbs.add_parser("cohort", help="import, check or simulate a cohort folder")
     acts = cohort.add_subparsers(dest="act", required=True)
     _import_parser(acts.add_parser("import", help="lab files to a cohort folder"))

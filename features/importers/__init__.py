@@ -66,7 +66,7 @@ def _ko(opening: Opening) -> bool:
 
 
 def _taxonomy(opening: Opening) -> bool:
-    names = set(opening.header)
+    names = set(opening.header[1:])
     return bool(names & {"taxon", "taxonomy"} and len(names) <= 5) or len(names & {"phylum", "family", "genus"}) == 3
 
 
