@@ -6,6 +6,7 @@ file. A reader's module is loaded when it is needed: a serving process has none 
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +38,17 @@ class Opening:
     @property
     def header(self) -> list[str]:
         """Return the lower-case cells of the first line."""
-        return [cell.strip().strip('"').lower() for cell in re.split(r"[\t;,]", self.lines[0])] if self.lines else []
+        return [cell.lower() for cell in self.cells(self.lines[0])] if self.lines else []
+
+    def cells(self, line: str) -> list[str]:
+        """Return the cells of a line, parted as the first line is."""
+        from features.importers.delimited import delimiter_of
+
+        try:
+            row = next(csv.reader([line], delimiter=delimiter_of(self.lines[0])), [])
+        except csv.Error:
+            return []
+        return [cell.strip() for cell in row]
 
     def starts(self, *texts: str) -> bool:
         """Whether the first line starts with one of the texts, in lower case."""
@@ -74,8 +85,8 @@ def _facts(opening: Opening) -> bool:
     """Words among the cells: abundances are numbers throughout, but for a lineage."""
     from features.importers.tables import number
 
-    cells = [cell.strip() for line in opening.lines[1:10] for cell in re.split(r"[\t;]|,(?! )", line)[1:]]
-    words = [cell for cell in cells if cell and number(cell) is None]
+    cells = [cell for line in opening.lines[1:10] for cell in opening.cells(line)[1:]]
+    words = [cell for cell in cells if cell and number(cell.replace(",", ".")) is None]
     return len(words) > 0.02 * max(len(cells), 1) and len(opening.header) < 500
 
 

@@ -86,6 +86,8 @@ def test_units_are_found_out(tmp_path, values, unit):
         ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git_lfs_pointer"),
         ("", "empty_file"),
         ("just words\n", "unknown_format"),
+        (b"\x00\x01\x02\x03" * 9, "unknown_format"),
+        (bytes(range(256)), "unreadable_file"),
     ],
 )
 def test_bad_tables_are_refused(tmp_path, text, code):
