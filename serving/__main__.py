@@ -14,6 +14,7 @@ from features.errors import VagusError
 from serving import keys
 from serving.access import digest_of, new_key
 from serving.desk import load_bundles
+from serving.journal import DEFAULT_FOLDER, prepare
 from serving.settings import DEFAULT_PORT, LOOPBACK, Settings
 
 
@@ -34,6 +35,8 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--state", type=Path, help="folder for what the workers share (default: a temporary one)")
+    parser.add_argument("--log", type=Path, default=DEFAULT_FOLDER, help="folder of the append-only log")
+    parser.add_argument("--no-log", action="store_true", help="log nothing and give no receipts")
     parser.add_argument("--no-auth", action="store_true", help="let anyone ask; loopback only")
     parser.add_argument("--keys", type=Path, help="file of hashed keys (otherwise a one-time key is shown)")
 
@@ -50,10 +53,13 @@ def serve(options: argparse.Namespace) -> int:
         open_door=options.no_auth,
         keys=options.keys.resolve() if options.keys else None,
         key_digest=digest_of(key) if key else "",
+        log=None if options.no_log else options.log.resolve(),
         state=(options.state or Path(tempfile.mkdtemp(prefix="vagus-state-"))).resolve(),
     )
     if options.state:
         options.state.mkdir(parents=True, exist_ok=True)
+    if settings.log is not None:
+        prepare(settings.log)
     bundles = load_bundles(settings.models)
     for name, bundle in bundles.items():
         _say(f"serving {name}: {bundle.manifest['name']}, run {bundle.manifest['run_id']}, {bundle.digest}")

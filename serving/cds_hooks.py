@@ -13,12 +13,14 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Raw, Struct
 
 from models.bundle import Bundle
+from serving.access import Principal
+from serving.answering import answer_patients
 from serving.desk import Desk
 from serving.faults import RequestError
 from serving.fhir import read_resources
 from serving.fhir_types import Bundle as FhirBundle
 from serving.fhir_types import Typed
-from serving.predict import comparison_reasons, predict
+from serving.predict import comparison_reasons
 from serving.schemas import PredictRequest, Text, decode, decoder
 from serving.wire import Call, Reply, reply
 from serving.words import CLOSING, REASONS, SAFETY
@@ -110,7 +112,7 @@ def patient_view(desk: Desk, call: Call) -> Reply:
         raise RequestError(422, "missing_field", message, "fhirServer", hint)
     _prefetched(request, desk.bundles)
     today = datetime.now(UTC).date()
-    cards = [_card(desk, request, key, today) for key in SCORES if _resources(request, key)]
+    cards = [_card(desk, call.principal, request, key, today) for key in SCORES if _resources(request, key)]
     return reply({"cards": cards})
 
 
@@ -152,7 +154,7 @@ def _resources(request: Request, key: str) -> list[bytes]:
     return [bytes(entry.resource) for entry in decode(raw, _SEARCH).entry if bytes(entry.resource)]
 
 
-def _card(desk: Desk, request: Request, key: str, today: date) -> Json:
+def _card(desk: Desk, who: Principal, request: Request, key: str, today: date) -> Json:
     instrument, _ = SCORES[key]
     bundle = desk.bundles.get(instrument)
     if bundle is None:
@@ -162,7 +164,7 @@ def _card(desk: Desk, request: Request, key: str, today: date) -> Json:
     planned = bool(_resources(request, "plan"))
     arms = [None] if planned else _arms(bundle)
     patients = [read_resources(raws, arm, None, today)[0] for arm in arms]
-    answers = predict(desk.bundles, PredictRequest(patients))["predictions"]
+    answers = answer_patients(desk, who, PredictRequest(patients), "/cds-services")["predictions"]
     rows = list(zip([patient.intervention for patient in patients], answers, strict=True))
     return {
         "uuid": str(uuid.uuid4()),

@@ -11,6 +11,7 @@ from features.instruments import find
 from models.bundle import Bundle
 from serving.access import Access, Principal, read_keys
 from serving.budget import Budget
+from serving.journal import Journal
 from serving.repeats import Repeats
 from serving.settings import Settings
 from serving.switch import Switch
@@ -27,6 +28,7 @@ class Desk:
     budget: Budget
     switch: Switch
     repeats: Repeats = field(default_factory=Repeats)
+    journal: Journal | None = None
     verdicts: dict[str, str] = field(default_factory=dict)
     metrics: Callable[[], bytes] = field(default=bytes)
 
@@ -34,7 +36,12 @@ class Desk:
     def open(cls, settings: Settings) -> Desk:
         """Verify and load everything the settings name; raises InvalidInput or VerificationFailed."""
         budget = Budget(settings.rate, settings.burst)
-        return cls(settings, load_bundles(settings.models), access_of(settings), budget, Switch(settings.state))
+        desk = cls(settings, load_bundles(settings.models), access_of(settings), budget, Switch(settings.state))
+        if settings.log is not None:
+            desk.journal = Journal.open(settings.log)
+            for bundle in desk.bundles.values():
+                desk.journal.note("load", "service", {"bundle_digest": bundle.digest})
+        return desk
 
 
 def load_bundles(paths: tuple[Path, ...]) -> dict[str, Bundle]:

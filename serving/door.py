@@ -114,7 +114,8 @@ class Door:
         principal = self._admit(route, headers)
         body = await read_body(headers, receive, desk.settings.body_limit)
         call = Call(body, headers, path, scope["query_string"], principal)
-        if len(body) >= LARGE:
+        # The log waits for the disk: other requests must not wait with it.
+        if len(body) >= LARGE or (route.clinical and desk.journal is not None):
             return await asyncio.to_thread(route.handler, desk, call)
         return route.handler(desk, call)
 

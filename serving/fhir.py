@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
+from serving.answering import answer_patients
 from serving.desk import Desk
 from serving.faults import RequestError
 from serving.fhir_reader import READERS, SIZES, TOTALS, Found, codes, read_date, read_resource
 from serving.fhir_types import Bundle
-from serving.predict import predict
 from serving.risk_assessment import capability_statement, risk_assessment
 from serving.schemas import Patient, PredictRequest, convert, decode, decoder
 from serving.wire import FHIR, Call, Reply, reply
@@ -21,8 +21,8 @@ def predict_response(desk: Desk, call: Call) -> Reply:
     """Answer `POST /fhir/$predict-response?intervention=NAME&weeks=N`."""
     now = datetime.now(UTC)
     patient, basis = read_bundle(call.body, call.parameter("intervention"), _weeks(call), now.date())
-    answer = predict(desk.bundles, PredictRequest([patient]))
-    return reply(risk_assessment(answer, patient, basis, now), media=FHIR)
+    told = answer_patients(desk, call.principal, PredictRequest([patient]), "/fhir")
+    return reply(risk_assessment(told, patient, basis, now), media=FHIR)
 
 
 def metadata(desk: Desk, call: Call) -> Reply:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
 from models.bundle import Bundle
+from serving.answering import answer_patients
 from serving.columnar import LISTS, ColumnarRequest, rows_of
 from serving.desk import Desk
 from serving.faults import RequestError
-from serving.predict import model_of, predict
+from serving.predict import model_of
 from serving.schemas import Text, convert, decode, decoder
 from serving.wire import Call, Reply, reply
 
@@ -119,23 +121,26 @@ def infer(desk: Desk, call: Call) -> Reply:
         hint = "Every tensor has one value per patient"
         raise RequestError(422, "wrong_shape", "the tensors differ in length", "inputs", hint)
     rows = zip(*columns, strict=True)
-    answers = ask(desk, bundle, [tensor.name for tensor in request.inputs], [list(row) for row in rows])
+    answers = ask(desk, call, "/v2", bundle, [tensor.name for tensor in request.inputs], [list(row) for row in rows])
     model = model_of(bundle)
     head = {"model_name": model["name"], "model_version": model["version"], "id": request.id or ""}
     told: Parameters = {"model_digest": model["digest"], "claim": bundle.manifest["claim"]}
     return reply({**head, "parameters": told, "outputs": [_output(name, answers) for name in wanted]})
 
 
-def ask(desk: Desk, bundle: Bundle | None, columns: Sequence[str], rows: list[list[Any]]) -> list[Json]:
+def ask(
+    desk: Desk, call: Call, route: str, bundle: Bundle | None, columns: Sequence[str], rows: list[list[Any]]
+) -> list[Json]:
     """Return the predictions of a table; `bundle` None = whichever predicts the instrument that is named."""
-    bundles = desk.bundles if bundle is None else {name: b for name, b in desk.bundles.items() if b is bundle}
+    own = {name: b for name, b in desk.bundles.items() if b is bundle}
+    served = desk if bundle is None else replace(desk, bundles=own)
     if len(rows) > desk.settings.row_limit:
         hint = f"Send at most {desk.settings.row_limit} rows at once"
         raise RequestError(413, "too_many_rows", "too many rows in one request", "", hint)
     lists = {i for i, name in enumerate(columns) if name in LISTS}
     cells = [[_cell(cell, i in lists) for i, cell in enumerate(row)] for row in rows]
     table = convert({"columns": list(columns), "rows": cells}, ColumnarRequest)
-    predictions: list[Json] = predict(bundles, rows_of(table))["predictions"]
+    predictions: list[Json] = answer_patients(served, call.principal, rows_of(table), route)["predictions"]
     return predictions
 
 

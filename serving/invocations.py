@@ -43,7 +43,7 @@ def invocations(desk: Desk, call: Call) -> Reply:
     """Answer `POST /invocations`, JSON or CSV."""
     is_csv = call.headers.get(b"content-type", b"").startswith(CSV.encode())
     columns, rows = _from_csv(call.body) if is_csv else _from_json(call.body)
-    answers = ask(desk, None, columns, rows)
+    answers = ask(desk, call, "/invocations", None, columns, rows)
     names = [name for name in OUTPUTS if name not in ("yhat", "lo90", "hi90")]
     flat = [
         {"change": a["change"], "change_lower": at(a, ("interval", "lower")), "change_upper": at(a, ("interval", "upper"))}

@@ -12,9 +12,10 @@ from typing import Any
 
 import msgspec
 
+from serving.access import Principal
+from serving.answering import answer_patients
 from serving.desk import Desk
 from serving.faults import RequestError
-from serving.predict import predict
 from serving.schemas import Patient, PredictRequest, decode, decoder
 from serving.wire import Call
 
@@ -37,29 +38,30 @@ async def answer_lines(desk: Desk, call: Call, chunks: AsyncIterator[bytes]) -> 
 
 
 async def _group(desk: Desk, call: Call, lines: list[bytes], done: int) -> bytes:
-    answers = await asyncio.to_thread(_answer_group, desk, lines, done)
+    answers = await asyncio.to_thread(_answer_group, desk, call.principal, lines, done)
     desk.budget.spend(call.principal.key_id)
     return b"".join([*map(_line, answers), _line({"progress": {"lines": done + len(lines)}})])
 
 
-def _answer_group(desk: Desk, lines: list[bytes], done: int) -> list[dict[str, Any]]:
+def _answer_group(desk: Desk, who: Principal, lines: list[bytes], done: int) -> list[dict[str, Any]]:
     """Answer a group at once; where one line is wrong, answer line by line to tell which."""
     try:
-        return _answer(desk, lines, done)
+        return _answer(desk, who, lines, done)
     except RequestError:
-        return [answer for i, line in enumerate(lines) for answer in _one(desk, line, done + i)]
+        return [answer for i, line in enumerate(lines) for answer in _one(desk, who, line, done + i)]
 
 
-def _one(desk: Desk, line: bytes, done: int) -> list[dict[str, Any]]:
+def _one(desk: Desk, who: Principal, line: bytes, done: int) -> list[dict[str, Any]]:
     try:
-        return _answer(desk, [line], done)
+        return _answer(desk, who, [line], done)
     except RequestError as fault:
         fault.field = fault.field.removeprefix("patients[0].")
         return [{"line": done + 1, **fault.as_dict()}]
 
 
-def _answer(desk: Desk, lines: list[bytes], done: int) -> list[dict[str, Any]]:
-    reply = predict(desk.bundles, PredictRequest([decode(line, _LINE) for line in lines]))
+def _answer(desk: Desk, who: Principal, lines: list[bytes], done: int) -> list[dict[str, Any]]:
+    request = PredictRequest([decode(line, _LINE) for line in lines])
+    reply = answer_patients(desk, who, request, "/predict")
     digest = reply["model"]["digest"]
     rows = enumerate(reply["predictions"], start=done + 1)
     return [{"line": number, "model_digest": digest, **row} for number, row in rows]

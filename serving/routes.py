@@ -9,12 +9,12 @@ from typing import Any
 
 from serving import cds_hooks, fhir, inference, invocations
 from serving.access import ROLES
+from serving.answering import answer_comparison, answer_patients
 from serving.card import card
 from serving.columnar import ColumnarRequest, is_columnar, rows_of
 from serving.desk import Desk
 from serving.faults import RequestError
 from serving.openapi import openapi, page
-from serving.predict import compare, predict
 from serving.schemas import CompareRequest, PredictRequest, decode, decoder
 from serving.wire import CSV, FHIR, HTML, JSON, NDJSON, OPEN, PROMETHEUS, Call, Reply, Route, reply
 
@@ -30,12 +30,12 @@ def post_predict(desk: Desk, call: Call) -> Reply:
     if len(request.patients) > desk.settings.row_limit:
         hint = f"Send at most {desk.settings.row_limit} patients at once"
         raise RequestError(413, "too_many_rows", "too many patients in one request", "patients", hint)
-    return desk.repeats.once(call, lambda: reply(predict(desk.bundles, request)))
+    return desk.repeats.once(call, lambda: reply(answer_patients(desk, call.principal, request, "/predict")))
 
 
 def post_compare(desk: Desk, call: Call) -> Reply:
     """Answer `POST /compare`."""
-    return reply(compare(desk.bundles, decode(call.body, _COMPARE)))
+    return reply(answer_comparison(desk, call.principal, decode(call.body, _COMPARE)))
 
 
 def get_card(desk: Desk, call: Call) -> Reply:
@@ -61,12 +61,19 @@ def get_metrics(desk: Desk, call: Call) -> Reply:
 def post_stop(desk: Desk, call: Call) -> Reply:
     """Answer `POST /stop`: from now on nothing is said about a patient."""
     desk.switch.stop()
+    _note(desk, call, stopped=True)
     return reply({"stopped": True})
+
+
+def _note(desk: Desk, call: Call, *, stopped: bool) -> None:
+    if desk.journal is not None:
+        desk.journal.note("stop", call.principal.key_id, {"stopped": stopped})
 
 
 def post_start(desk: Desk, call: Call) -> Reply:
     """Answer `POST /start`."""
     desk.switch.release()
+    _note(desk, call, stopped=False)
     return reply({"stopped": False})
 
 

@@ -13,9 +13,10 @@ from typing import Any
 
 import bentoml
 
+from serving.access import OPEN_DOOR
+from serving.answering import answer_comparison, answer_patients
 from serving.desk import Desk
 from serving.door import Door
-from serving.predict import compare, predict
 from serving.schemas import CompareRequest, PredictRequest, convert
 from serving.settings import Settings
 
@@ -57,13 +58,13 @@ class Vagus:
     def predict(self, patients: list[dict[str, Any]], site_reference: str | None = None) -> dict[str, Any]:
         """Predict for patients; over HTTP the door answers this route."""
         body = {"patients": patients, "site_reference": site_reference}
-        return predict(self.desk.bundles, convert(body, PredictRequest))
+        return answer_patients(self.desk, OPEN_DOOR, convert(body, PredictRequest), "/predict")
 
     @bentoml.api(route="/compare")  # type: ignore[untyped-decorator]
     def compare(self, patient: dict[str, Any], interventions: list[str]) -> dict[str, Any]:
         """List interventions for one patient; over HTTP the door answers this route."""
         body = {"patient": patient, "interventions": interventions}
-        return compare(self.desk.bundles, convert(body, CompareRequest))
+        return answer_comparison(self.desk, OPEN_DOOR, convert(body, CompareRequest))
 
 
 VagusService: Any = bentoml.service(name="vagus", workers=SETTINGS.workers, traffic=TRAFFIC, **QUIET)(Vagus)
