@@ -30,6 +30,9 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--html", type=Path, metavar="FILE", help="write the page with plots")
     verify = _act(acts, "verify", _verify, "a receipt, bundle, run folder, backup or log")
     verify.add_argument("path")
+    verify.add_argument(
+        "--reformatted", action="store_true", help="a JSON tool has changed the receipt's spaces or order"
+    )
     verify.add_argument("--receipt", type=Path, action="append", default=[], help="a kept receipt the log must fit")
     reproduce = _act(acts, "reproduce", _reproduce, "replay a run from its record; exit 4 names the first difference")
     reproduce.add_argument("run", metavar="RUN", help="run id, NAME@ALIAS or run folder")
@@ -92,7 +95,7 @@ def _reproduce(options: argparse.Namespace) -> int:
 def _verify(options: argparse.Namespace) -> int:
     from training.audit.verify import verify
 
-    found = verify(options.path, _trusted(options.trust), options.receipt)
+    found = verify(options.path, _trusted(options.trust), options.receipt, reformatted=options.reformatted)
     if options.json:
         _print_json(found)
     else:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from features.digest import canonical_json
 from features.errors import VerificationFailed, invalid
 from models.checkpoint import Checkpoint
 from models.log_audit import verify_log
@@ -19,10 +21,13 @@ from models.seal import verify_seal
 LOG_NAME = "log.sqlite"
 
 
-def verify(path: str, trusted: Sequence[str] | None = None, receipts: Sequence[Path] = ()) -> dict[str, Any]:
+def verify(
+    path: str, trusted: Sequence[str] | None = None, receipts: Sequence[Path] = (), *, reformatted: bool = False
+) -> dict[str, Any]:
     """Return what was verified at a path or `postgresql://` address, as a JSON object with `what`.
 
-    `trusted` pins public keys; `receipts` were kept elsewhere and must fit the log. Raises VerificationFailed
+    `trusted` pins public keys; `receipts` were kept elsewhere and must fit the log; `reformatted` accepts a receipt
+    that a JSON tool has indented or reordered. Raises VerificationFailed
     naming the first thing that does not hold, and InvalidInput where there is nothing to verify.
     """
     place = Path(path)
@@ -34,11 +39,19 @@ def verify(path: str, trusted: Sequence[str] | None = None, receipts: Sequence[P
         raise invalid("verify-path", "there is nothing at this path", "give a receipt, folder or log", file=place.name)
     with place.open("rb") as handle:
         head = handle.read(16)
-    return _log(path, trusted, receipts) if head.startswith(b"SQLite format 3") else _receipt(place, trusted)
+    if head.startswith(b"SQLite format 3"):
+        return _log(path, trusted, receipts)
+    return _receipt(place, trusted, reformatted)
 
 
-def _receipt(path: Path, trusted: Sequence[str] | None) -> dict[str, Any]:
-    receipt, checkpoint = verify_receipt(path.read_bytes(), trusted)
+def _receipt(path: Path, trusted: Sequence[str] | None, reformatted: bool) -> dict[str, Any]:
+    content = path.read_bytes()
+    if reformatted:
+        try:
+            content = canonical_json(json.loads(content))
+        except (ValueError, RecursionError) as error:
+            raise VerificationFailed(f"{path.name}: not readable as JSON") from error
+    receipt, checkpoint = verify_receipt(content, trusted)
     entry = receipt["entry"]
     signer = {"public_key": receipt["public_key"], "status": "signed" if trusted is None else "trusted"}
     named = {name: entry[name] for name in ("id", "kind", "time", "actor", "facts")}

@@ -5,6 +5,7 @@ order, that the receipt's bytes are in canonical form; that answer and salt open
 part; that the private part is the one named in the logged entry; that the entry is in the tree of the
 checkpoint (RFC 6962); and that the checkpoint was signed (Ed25519, C2SP signed note) by the key in the
 receipt, or by the key given with --key. With --input, the JSON of the patient that was sent is checked too.
+A tool that indents or reorders JSON spoils the canonical form, not the content: --reformatted restores it first.
 Exit code 0: verified; 2: bad usage; 4: not verified.
 """
 
@@ -148,7 +149,7 @@ def verify_receipt(content: bytes, public_key: str | None = None) -> dict[str, A
     """Return a receipt after checking all of it; raises NotVerifiedError naming the part that fails."""
     try:
         receipt: dict[str, Any] = json.loads(content)
-        check(canonical(receipt) == content, "not in canonical form: keep the bytes as they were given")
+        check(canonical(receipt) == content, "not in canonical form: keep the bytes, or see --reformatted")
         check(set(receipt) == KEYS and receipt["format_version"] == 1, "not a receipt of format_version 1")
         check(public_key in (None, receipt["public_key"]), "signed by another key than the one you trust")
         check(type(receipt["index"]) is int, "the index is not a whole number")
@@ -169,12 +170,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("receipt", type=Path)
     parser.add_argument("--key", help="the public key you trust: ed25519:<hex>, or a .pub file")
     parser.add_argument("--input", type=Path, help="the JSON of the patient that was sent")
+    parser.add_argument("--reformatted", action="store_true", help="a JSON tool has changed spaces or order")
     options = parser.parse_args(arguments)
     try:
         key = options.key
         if key and not key.startswith("ed25519:"):
             key = Path(key).read_text(encoding="ascii").strip()
-        receipt = verify_receipt(options.receipt.read_bytes(), key)
+        content = options.receipt.read_bytes()
+        receipt = verify_receipt(canonical(json.loads(content)) if options.reformatted else content, key)
         if options.input:
             sent = keyed_digest(receipt["salt"], "input", json.loads(options.input.read_bytes()))
             check(receipt["private"]["input"] == sent, "the input is not the one that was logged")

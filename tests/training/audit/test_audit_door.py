@@ -87,6 +87,9 @@ def test_verify_fails_with_exit_4_and_says_what(simulation, log, tmp_path, capsy
     content = log.append([Event("load", "service", {})])[0]
     receipt.write_bytes(content.replace(b"service", b"servicf"))
     assert say(capsys, "verify", receipt)[0] == 4
+    receipt.write_text(json.dumps(json.loads(content), indent=2))
+    assert say(capsys, "verify", receipt)[0] == 4
+    assert say(capsys, "verify", receipt, "--reformatted")[0] == 0
     receipt.write_bytes(content)
     code, _, err = say(capsys, "verify", receipt, "--trust", "ed25519:" + "00" * 32)
     assert code == 4

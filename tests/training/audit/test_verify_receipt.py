@@ -138,6 +138,8 @@ def test_command_line_says_what_does_not_hold(log, tmp_path):
         done = run(tmp_path / name)
         assert (done.returncode, done.stderr) == (4, "")
         assert message in done.stdout
+    assert run(tmp_path / "pretty.json", "--reformatted").returncode == 0
+    assert run(tmp_path / "answer.json", "--reformatted").returncode == 4
     (tmp_path / "receipt.json").write_bytes(receipt)
     (tmp_path / "other.json").write_text("{}")
     assert "the input is not the one" in run(tmp_path / "receipt.json", "--input", tmp_path / "other.json").stdout

@@ -1,0 +1,43 @@
+"""The folder of a log: the store, its signing key and its secret, found by the same names wherever it is opened.
+
+    FOLDER/log.sqlite    the log
+    FOLDER/keys/log.key  signs checkpoints (0600); log.pub beside it is what auditors pin
+    FOLDER/keys/secret   the secret of the keyed digests (0600)
+
+The keys lie beside the store for a single machine. Where they must not, link the folder `keys` to another place.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from models.log import MIN_RETENTION_DAYS, Log, open_log
+from models.record import create_secret, read_secret
+from models.seal import create_key, load_key
+
+#: Where a log stands unless said otherwise.
+DEFAULT_FOLDER = Path(".vagus/log")
+STORE, KEY, SECRET = "log.sqlite", "log", "secret"
+
+
+def prepare_ledger(folder: Path = DEFAULT_FOLDER) -> Path:
+    """Create the key and the secret of a log folder where they do not exist yet; return the folder."""
+    keys = folder / "keys"
+    keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not (keys / f"{KEY}.key").is_file():
+        create_key(keys, KEY)
+    if not (keys / SECRET).is_file():
+        create_secret(keys / SECRET)
+    return folder
+
+
+def open_ledger(
+    folder: Path = DEFAULT_FOLDER, *, store: str | Path | None = None, retention_days: int = MIN_RETENTION_DAYS
+) -> Log:
+    """Open the log of a prepared folder; `store` names another place for the entries, such as postgresql://.
+
+    Raises InvalidInput where the folder has no keys.
+    """
+    keys = folder / "keys"
+    key, secret = load_key(keys / f"{KEY}.key"), read_secret(keys / SECRET)
+    return open_log(store or folder / STORE, key=key, secret=secret, retention_days=retention_days)

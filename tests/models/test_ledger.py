@@ -1,0 +1,34 @@
+"""A log folder is prepared once and opened by anyone who has its keys."""
+
+import stat
+
+import pytest
+
+from features.errors import InvalidInput
+from models.ledger import open_ledger, prepare_ledger
+from models.record import Event
+
+
+def test_a_folder_is_prepared_once_and_keeps_its_keys(tmp_path):
+    folder = prepare_ledger(tmp_path / "log")
+    keys = {path.name: path.read_bytes() for path in (folder / "keys").iterdir()}
+    assert set(keys) == {"log.key", "log.pub", "secret"}
+    assert stat.S_IMODE((folder / "keys").stat().st_mode) == 0o700
+    prepare_ledger(folder)
+    assert {path.name: path.read_bytes() for path in (folder / "keys").iterdir()} == keys
+
+
+def test_what_one_opening_wrote_the_next_one_reads(tmp_path):
+    folder = prepare_ledger(tmp_path / "log")
+    for n in range(2):
+        log = open_ledger(folder)
+        log.append([Event("config", "admin", {"n": n})])
+        log.close()
+    log = open_ledger(folder)
+    assert [entry["facts"]["n"] for _, entry in log.reader.entries()] == [0, 1]
+    log.close()
+
+
+def test_without_keys_there_is_no_log(tmp_path):
+    with pytest.raises(InvalidInput, match="private key"):
+        open_ledger(tmp_path)
