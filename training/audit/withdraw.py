@@ -1,0 +1,65 @@
+"""A person withdraws: every run and prediction that used them, and the proof that the next training does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from features.errors import Refused
+from models.log import Log
+from models.record import Event, read_secret, subject_digest
+from training.audit.runs import Run
+from training.runfolder import hashed
+
+#: The keyed digests of people who withdrew, one per line, beside the log.
+BARRED = "withdrawn.txt"
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """Where a person was used: run ids, and ids and places of log entries."""
+
+    runs: tuple[str, ...]
+    predictions: tuple[str, ...]
+    receipt: bytes
+
+
+def uses(subject: str, run: Run) -> bool:
+    """Return whether a run was trained on a person; its rows name people by a hash salted with the data digest."""
+    return hashed(subject, str(run.record["data_digest"])) in set(run.rows["subject"])
+
+
+def withdraw(
+    subject: str, runs: Iterable[Run], log: Log, ledger: Path, *, actor: str, known_as: Iterable[str] = ()
+) -> Withdrawal:
+    """List every run and prediction that used a person, bar further use, and put the withdrawal into the log.
+
+    `known_as` are other names of the person in the log (a service writes `tenant/id`). The entries stay: erasing
+    their private parts is `Log.erase`, a decision of its own.
+    """
+    used = tuple(run.name for run in runs if uses(subject, run))
+    secret = read_secret(ledger / "keys" / "secret")
+    digests = [subject_digest(secret, name) for name in (subject, *known_as)]
+    places = sorted({place for digest in digests for place in log.reader.places_of(digest)})
+    predictions = tuple(log.reader.entry(place)["id"] for place in places)
+    with (ledger / BARRED).open("a", encoding="ascii") as file:
+        file.write(subject_digest(secret, subject) + "\n")
+    receipt = log.append([Event("withdrawal", actor, subject=subject, input={"runs": used, "places": places})])[0]
+    return Withdrawal(used, predictions, receipt)
+
+
+def barred(subjects: Iterable[str], ledger: Path) -> set[str]:
+    """Return which of the people have withdrawn; training leaves them out."""
+    path = ledger / BARRED
+    if not path.is_file():
+        return set()
+    listed, secret = set(path.read_text(encoding="ascii").split()), read_secret(ledger / "keys" / "secret")
+    return {subject for subject in subjects if subject_digest(secret, subject) in listed}
+
+
+def prove_absence(subject: str, run: Run) -> str:
+    """Return the sentence that a sealed run's rows do not hold a person; raises Refused where they do."""
+    if uses(subject, run):
+        raise Refused("still-used", f"run {run.name} was trained on this person; train again without them")
+    return f"none of the {len(run.rows)} training rows of run {run.name} ({run.seal.status}) is of this person"
