@@ -1,4 +1,4 @@
-"""The door of the features room: `cohort import|check|simulate`, `taxa`, `score`.
+"""The door of the features room: `cohort import|check|export|simulate`, `taxa`, `score`.
 
 `python -m features VERB ...` and `vagus VERB ...` are the same; both take the verb first.
 """
@@ -20,6 +20,7 @@ from features.cohort import UNITS
 from features.errors import InvalidInput, VagusError, invalid
 from features.importers.folder import ACCEPTABLE, NOTED, check_cohort, read_cohort, write_cohort
 from features.importers.header import TIME_UNITS
+from features.importers.writers import WRITERS
 from features.taxa_door import add_parser as add_taxa_parser
 
 
@@ -67,9 +68,17 @@ def import_files(arguments: argparse.Namespace) -> int:
 
     names = ("subject", "time", "arm", "unit", "time_unit", "orientation")
     found = assemble(arguments.paths, Choices(**{name: getattr(arguments, name) for name in names}))
-    beside = {} if found.functions is None else {"functions.tsv.gz": found.functions}
+    beside = {} if found.functions is None else {"functions": found.functions}
     write_cohort(found.cohort, arguments.out, beside=beside, accept=frozenset(arguments.accept))
     sys.stdout.write("".join(f"{note}\n" for note in found.notes) + f"wrote {arguments.out}\n")
+    return 0
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Write a cohort folder once more, in another form."""
+    cohort = read_cohort(arguments.folder, accept=frozenset(arguments.accept) - NOTED)
+    write_cohort(cohort, arguments.out, form=arguments.to)
+    sys.stdout.write(f"wrote {arguments.out}\n")
     return 0
 
 
@@ -81,7 +90,7 @@ def simulate(arguments: argparse.Namespace) -> int:
         subjects=arguments.subjects, seed=arguments.seed, studies=arguments.studies, null=arguments.null
     )
     columns = {name: np.array(list(column), dtype=object) for name, column in truth.items()}
-    write_cohort(cohort, arguments.out, beside={"truth.tsv": columns})
+    write_cohort(cohort, arguments.out, beside={"truth": columns})
     sys.stderr.write(f"wrote {len(cohort.outcomes['subject_id'])} outcome rows to {arguments.out}\n")
     return 0
 
@@ -123,10 +132,11 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True)
     _score_parser(verbs.add_parser("score", help="score a questionnaire from its item answers"))
     add_taxa_parser(verbs.add_parser("taxa", help="names of taxa and every merge of them"))
-    cohort = verbs.add_parser("cohort", help="import, check or simulate a cohort folder")
+    cohort = verbs.add_parser("cohort", help="import, check, export or simulate a cohort folder")
     acts = cohort.add_subparsers(dest="act", required=True)
     _import_parser(acts.add_parser("import", help="lab files to a cohort folder"))
     _check_parser(acts.add_parser("check", help="every problem of a folder with file, row, column and remedy"))
+    _export_parser(acts.add_parser("export", help="a cohort folder in another form"))
     _simulate_parser(acts.add_parser("simulate", help="a simulated cohort with known truth"))
     return parser
 
@@ -165,6 +175,15 @@ def _check_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one machine-readable object on stdout")
     _add_accept(parser)
     parser.set_defaults(run=check)
+
+
+def _export_parser(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Reading the new folder gives the same cohort, to the last bit."
+    parser.add_argument("folder", metavar="DIR", type=Path, help="the cohort folder")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="a new folder")
+    parser.add_argument("--to", choices=tuple(WRITERS), default="parquet", help="default parquet")
+    _add_accept(parser)
+    parser.set_defaults(run=export)
 
 
 def _simulate_parser(parser: argparse.ArgumentParser) -> None:

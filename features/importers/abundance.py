@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from features.counts import Counts
-from features.errors import Problem
+from features.errors import InvalidInput, Problem
 from features.importers.tables import Table, header_problems, locate, number, read_table, stream
 
 RANK_COLUMNS = {
@@ -51,14 +51,9 @@ def read_abundance(folder: Path, unit: str, known: Sequence[str], problems: list
     path = locate(folder, "counts")
     if path is None:
         return None
-    rows = stream(path, problems)
-    header = [text.strip() for text in next(rows, (1, []))[1]]
-    found = list(header_problems(path.name, header, ("sample_id",)))
-    problems += [_as_taxon(problem) for problem in found]
-    if found or header[0] != "sample_id":
+    cells = _biom_cells(path, problems) if path.suffix == ".biom" else _text_cells(path, problems)
+    if cells is None:
         return None
-    cells = _Cells(path.name, header[1:])
-    _read_cells(rows, cells, problems)
     problems += _row_problems(cells, frozenset(known))
     problems += _unit_problems(cells, unit)
     problems += _twin_problems(cells)
@@ -69,6 +64,34 @@ def read_abundance(folder: Path, unit: str, known: Sequence[str], problems: list
         np.concatenate([*cells.values, np.zeros(0)]),
     )
     return Counts.of(tuple(cells.ids), tuple(lineages), triples, unit)
+
+
+def _text_cells(path: Path, problems: list[Problem]) -> _Cells | None:
+    rows = stream(path, problems)
+    header = [text.strip() for text in next(rows, (1, []))[1]]
+    found = list(header_problems(path.name, header, ("sample_id",)))
+    problems += [_as_taxon(problem) for problem in found]
+    if found or header[0] != "sample_id":
+        return None
+    cells = _Cells(path.name, header[1:])
+    _read_cells(rows, cells, problems)
+    return cells
+
+
+def _biom_cells(path: Path, problems: list[Problem]) -> _Cells | None:
+    """A BIOM table has no lines: its samples are numbered as they come, the first as line 2."""
+    from features.importers.biom import read_biom
+
+    try:
+        counts = read_biom(path).counts
+    except InvalidInput as refusal:
+        problems += refusal.problems
+        return None
+    assert counts is not None  # noqa: S101  (a BIOM file always holds a table)
+    sizes = [int(size) for size in np.diff(counts.indptr)]
+    parts = (np.split(part, counts.indptr[1:-1]) for part in (counts.indices.astype(np.int32), counts.data))
+    lines = list(range(2, len(sizes) + 2))
+    return _Cells(path.name, counts.lineages, list(counts.sample_ids), lines, sizes, *(list(part) for part in parts))
 
 
 def _as_taxon(problem: Problem) -> Problem:

@@ -6,12 +6,9 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +21,8 @@ from features.importers.abundance import read_abundance
 from features.importers.check import table_problems
 from features.importers.header import FILE, header_text, read_header
 from features.importers.plausibility import OUTCOME_NUMBERS
-from features.importers.tables import TEXT_COLUMNS, Cell, Table, Tables, cell, read_table, source_digests
+from features.importers.tables import TEXT_COLUMNS, Table, Tables, cell, read_table, source_digests
+from features.importers.writers import WRITERS
 from features.lifestyle import canonical
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
@@ -109,12 +107,14 @@ def write_cohort(
     *,
     beside: Mapping[str, Columns | Counts] | None = None,
     accept: frozenset[str] | None = None,
+    form: str = "tsv",
 ) -> None:
-    """Write a cohort as a folder of TSV tables, the same bytes each time; nothing is left when it fails.
+    """Write a cohort as a folder of tables, the same bytes each time; nothing is left when it fails.
 
-    `beside` holds further tables by file name (the truth of a simulation, gene families). With `accept` the
-    folder is checked before it gets its name. Raises InvalidInput when the folder exists and is not empty, or
-    with every problem of a code not in `accept`. Reading it back gives a cohort of equal digest.
+    `form` is tsv, parquet, or biom (TSV with the abundances as BIOM 2.1). `beside` holds further tables by
+    name without suffix (the truth of a simulation, gene families). With `accept` the folder is checked
+    before it gets its name. Raises InvalidInput when the folder exists and is not empty, or with every
+    problem of a code not in `accept`. Reading it back gives a cohort of equal digest.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise invalid("folder_exists", "the folder is not empty", "Name a new folder", file=folder.name)
@@ -123,54 +123,17 @@ def write_cohort(
     try:
         partial.mkdir()
         (partial / FILE).write_text(header_text(cohort.info), encoding="utf-8")
+        write_table, write_counts = WRITERS[form]
         for stem in REQUIRED:
-            _write_table(partial / f"{stem}.tsv", getattr(cohort, stem), REQUIRED[stem] + _ALWAYS[stem])
-        for name, table in {**(beside or {}), "counts.tsv.gz": cohort.counts}.items():
+            write_table(partial / stem, getattr(cohort, stem), REQUIRED[stem] + _ALWAYS[stem])
+        for name, table in {**(beside or {}), "counts": cohort.counts}.items():
             if isinstance(table, Counts):
-                _write_counts(partial / name, table)
+                write_counts(partial / name, table)
             elif table is not None:
-                _write_table(partial / name, table, ())
+                write_table(partial / name, table, ())
         left = [] if accept is None else [p for p in check_cohort(partial) if p.code not in accept | NOTED]
         if left:
             raise InvalidInput(left)
         os.rename(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _write_table(path: Path, table: Columns, first: tuple[str, ...]) -> None:
-    names = list(dict.fromkeys([*first, *table]))
-    n = len(next(iter(table.values()), ()))
-    blank = np.full(n, None, dtype=object)
-    with path.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
-        writer.writerow(names)
-        columns = [table.get(name, blank) for name in names]
-        writer.writerows([cell_text(value) for value in row] for row in zip(*columns, strict=True))
-
-
-def cell_text(value: Cell) -> str:
-    """Return a cell as text that reads back as the same cell."""
-    if isinstance(value, float):
-        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else repr(float(value))
-    return "" if value is None else str(value)
-
-
-def _write_counts(path: Path, counts: Counts) -> None:
-    # mtime 0 and no name: the same table gives the same bytes.
-    with (
-        path.open("wb") as raw,
-        gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
-        io.TextIOWrapper(packed, encoding="utf-8", newline="") as handle,
-    ):
-        writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
-        writer.writerow(["sample_id", *counts.lineages])
-        writer.writerows(_count_rows(counts))
-
-
-def _count_rows(counts: Counts) -> Iterator[list[str]]:
-    for i, sample in enumerate(counts.sample_ids):
-        row = ["0"] * len(counts.lineages)
-        for k in range(counts.indptr[i], counts.indptr[i + 1]):
-            row[counts.indices[k]] = cell_text(float(counts.data[k]))
-        yield [sample, *row]

@@ -20,7 +20,7 @@ from features.digest import file_digest
 from features.errors import Problem
 
 Cell = float | str | None
-SUFFIXES = (".tsv", ".tsv.gz", ".parquet")
+SUFFIXES = (".tsv", ".tsv.gz", ".parquet", ".biom")
 MISSING_MARKS = frozenset({"na", "n/a", "#n/a", "nan", "null", "."})
 # Identifiers and labels stay text even where they look like numbers.
 TEXT_COLUMNS = frozenset(

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from features.__main__ import main
-from features.importers.folder import check_cohort
+from features.importers.folder import check_cohort, read_cohort
 
 TABLES = {
     "samples.tsv": "sample_id\tsubject_id\tarm\nA1\tA\tactive\nB1\tB\tplacebo\n",
@@ -142,3 +142,10 @@ def test_functions_are_written_beside_the_taxa(tmp_path):
     argv = ["cohort", "import", str(tmp_path / "ko.tsv"), str(tmp_path / "otu.txt"), "--out", str(tmp_path / "out")]
     assert main(argv) == 0
     assert (tmp_path / "out" / "functions.tsv.gz").is_file()
+
+
+@pytest.mark.parametrize("form", ["tsv", "parquet", "biom"])
+def test_export_gives_the_same_cohort_in_another_form(folder, tmp_path_factory, form):
+    out = tmp_path_factory.mktemp("export") / "out"
+    assert main(["cohort", "export", str(folder), "--out", str(out), "--to", form]) == 0
+    assert read_cohort(out).digest == read_cohort(folder).digest
