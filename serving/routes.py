@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from serving import cds_hooks, fhir, inference, invocations
+from serving import cds_hooks, fhir, inference, invocations, website
 from serving.access import ROLES
 from serving.answering import answer_comparison, answer_patients
 from serving.card import card
@@ -115,6 +115,12 @@ _CDS = (
     ),
     Route("POST", f"/cds-services/{cds_hooks.SERVICE}/feedback", ASKERS, cds_hooks.feedback, "CDS Hooks: feedback"),
 )
+_PAGE = (
+    Route("GET", "/ui", OPEN, website.page, "The page of a clinic"),
+    Route("GET", "/ui/page.js", OPEN, website.script, "Its script"),
+    Route("GET", "/ui/page.css", OPEN, website.style, "Its style"),
+    Route("GET", "/ui/texts/{language}", OPEN, website.texts, "Its texts"),
+)
 _PATIENTS = "Predict each patient's change under one intervention"
 _SEVERAL = "List several interventions for one patient, unranked"
 ROUTES: tuple[Route, ...] = (
@@ -129,4 +135,5 @@ ROUTES: tuple[Route, ...] = (
     *_INFERENCE,
     *_FHIR,
     *_CDS,
+    *_PAGE,
 )

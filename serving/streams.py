@@ -52,7 +52,9 @@ async def chunks(receive: Receive) -> AsyncIterator[bytes]:
 async def send_reply(send: Send, answer: Reply, head: bool) -> None:
     """Send a reply whole; of a HEAD request the headers only."""
     length = (b"content-length", str(len(answer.body)).encode())
-    headers = [(b"content-type", answer.media.encode()), length, *_SECURITY, *answer.headers]
+    own = {name for name, _ in answer.headers}
+    usual = [header for header in _SECURITY if header[0] not in own]
+    headers = [(b"content-type", answer.media.encode()), length, *usual, *answer.headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else answer.body})
 

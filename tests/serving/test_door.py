@@ -53,7 +53,7 @@ def ask(desk):
 
 
 def concrete(path):
-    return path.replace("{name}", "toy").replace("{version}", "3")
+    return path.replace("{name}", "toy").replace("{version}", "3").replace("{language}", "en")
 
 
 def code(reply):
@@ -129,7 +129,19 @@ def test_a_role_may_do_exactly_what_its_row_says(ask, route, role):
     assert (ask(route.method, concrete(route.path), role=None, **body).status_code == 401) == (route.path not in OPEN)
 
 
-OPEN = {"/fhir/metadata", "/cds-services", "/v2/health/live", "/v2/health/ready", "/ping", "/health", "/version"}
+OPEN = {
+    "/ui",
+    "/ui/page.js",
+    "/ui/page.css",
+    "/ui/texts/{language}",
+    "/fhir/metadata",
+    "/cds-services",
+    "/v2/health/live",
+    "/v2/health/ready",
+    "/ping",
+    "/health",
+    "/version",
+}
 ALLOWED = {path: set(ROLES) for path in OPEN} | {
     "/predict": {"clinic", "data_scientist", "operator"},
     "/compare": {"clinic", "data_scientist", "operator"},

@@ -1,0 +1,203 @@
+"""The page in a real browser: sign in, ask, read, compare with the route; three languages; keyboard; small and dark."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import httpx
+import pytest
+
+from serving.words import REASONS
+
+PAGES = Path(__file__).resolve().parents[2] / "serving" / "pages"
+CATALOGUES = {path.suffixes[0][1:]: json.loads(path.read_text()) for path in PAGES.glob("texts.*.json")}
+CHROMIUM = shutil.which("chromium")
+
+
+def test_every_language_has_every_text_and_the_same_blanks():
+    assert set(CATALOGUES) == {"en", "es", "de"}
+    english = CATALOGUES["en"]
+    for catalogue in CATALOGUES.values():
+        assert set(catalogue) == set(english)
+        for name, text in catalogue.items():
+            assert sorted(re.findall(r"\{\w+\}", text)) == sorted(re.findall(r"\{\w+\}", english[name])), name
+
+
+def test_every_reason_has_its_words_and_they_are_those_of_the_service():
+    assert {name: CATALOGUES["en"][f"reason.{name}"] for name in REASONS} == dict(REASONS)
+
+
+def test_every_text_the_page_names_exists():
+    named = set(re.findall(r'data-text="([\w.]+)"', (PAGES / "page.html").read_text()))
+    named |= set(re.findall(r'say\("([\w.]+)"', (PAGES / "page.js").read_text()))
+    assert named
+    assert named <= set(CATALOGUES["en"])
+
+
+def test_the_page_loads_nothing_from_elsewhere_and_stores_nothing():
+    source = "".join(path.read_text() for path in PAGES.glob("page.*"))
+    outside = set(re.findall(r"https?://[^\"'\s]+", source)) - {"http://www.w3.org/2000/svg"}
+    assert not outside
+    assert not re.search(r"localStorage|sessionStorage|document\.cookie|innerHTML|eval\(", source)
+
+
+def test_every_field_has_a_label():
+    html = (PAGES / "page.html").read_text()
+    fields = set(re.findall(r'<(?:input|select|textarea)[^>]* id="([\w-]+)"', html))
+    fields |= set(re.findall(r'<(?:input|select|textarea) id="([\w-]+)"', html))
+    assert fields
+    assert fields == set(re.findall(r'<label for="([\w-]+)"', html))
+
+
+def test_the_page_is_open_but_its_policy_is_closed(server):
+    reply = httpx.get(server.url + "/ui")
+    assert reply.status_code == 200
+    assert reply.headers.get_list("content-security-policy") == [reply.headers["content-security-policy"]]
+    assert "script-src 'self'" in reply.headers["content-security-policy"]
+    assert httpx.get(server.url + "/ui/texts/fr").status_code == 404
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed (Debian: apt install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as tool:
+        running = tool.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def visit(browser, server):
+    contexts = []
+
+    def act(**options):
+        contexts.append(browser.new_context(**{"locale": "en-GB", **options}))
+        tab = contexts[-1].new_page()
+        tab.faults = []
+        tab.on("pageerror", lambda fault: tab.faults.append(str(fault)))
+        tab.on("console", lambda line: tab.faults.append(line.text) if line.type == "error" else None)
+        tab.goto(server.url + "/ui")
+        tab.wait_for_function("document.querySelector('h2').textContent !== ''")
+        return tab
+
+    yield act
+    for context in contexts:
+        context.close()
+
+
+def sign_in(tab, server):
+    tab.fill("#key", server.key)
+    tab.press("#key", "Enter")
+    tab.wait_for_selector("#patient:not([hidden])")
+
+
+def ask_about(tab, person):
+    tab.fill("#id", "p-1")
+    tab.fill("#score", str(person["baseline"]["score"]))
+    tab.fill("#weeks", "8")
+    tab.select_option("#intervention", person["intervention"])
+    for name, value in person["lifestyle"].items():
+        if isinstance(value, str):
+            tab.select_option(f"#life-{name}", value)
+        elif value is not None:
+            tab.fill(f"#life-{name}", str(value))
+    tab.fill("#taxa", "taxon\tcount\n" + "\n".join(f"{t}\t{n:g}" for t, n in person["microbiome"]["taxa"].items()))
+    tab.click("#predict")
+    tab.wait_for_selector("#answer:not([hidden])")
+
+
+@pytest.mark.slow
+def test_a_clinician_signs_in_asks_and_reads_what_the_route_answers(visit, server, person):
+    tab = visit()
+    sign_in(tab, server)
+    ask_about(tab, person(4))
+    with server.client() as client:
+        told = client.post("/predict", json={"patients": [person(4)]}).json()["predictions"][0]
+    text = tab.inner_text("#answer")
+    assert f"Expected change: {told['change']:+.1f} points" in text.replace("−", "-")
+    assert f"Baseline severity alone predicts {told['floor_change']:+.1f} points" in text.replace("−", "-")
+    assert text.index("self-harm item was not assessed") < text.index("Expected change")
+    assert tab.get_attribute("#answer svg", "role") == "img"
+    assert "dashed line" in tab.get_attribute("#answer svg", "aria-label")
+    assert tab.locator("#answer a[download]").count() == 1
+    assert tab.faults == []
+
+
+@pytest.mark.slow
+def test_a_positive_item_is_the_first_thing_and_a_refusal_has_no_number(visit, server, person):
+    tab = visit()
+    sign_in(tab, server)
+    tab.check("#flag-pregnancy")
+    tab.fill("#items", "2 2 2 2 2 2 1 0 1")
+    broken = person(4)
+    broken["baseline"]["score"] = 14
+    ask_about(tab, broken)
+    assert tab.inner_text("#answer [role=alert]").startswith("SAFETY")
+    text = tab.inner_text("#answer")
+    assert "No prediction is given" in text
+    assert "outside the intended use" in text
+    assert tab.locator("#answer svg").count() == 0
+
+
+@pytest.mark.slow
+def test_a_wrong_key_and_a_wrong_field_are_told_in_place(visit, server):
+    tab = visit()
+    tab.fill("#key", "wrong")
+    tab.click("#sign-in button")
+    tab.wait_for_function("document.querySelector('#problem').textContent !== ''")
+    assert "no valid key" in tab.inner_text("#problem")
+    tab.fill("#key", "")
+    sign_in(tab, server)
+    tab.fill("#id", "p")
+    tab.fill("#score", "99")
+    tab.click("#predict")
+    tab.wait_for_function("document.querySelector('#problem').textContent !== ''")
+    assert "baseline.score" in tab.inner_text("#problem")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("locale", "title"), [("de-DE", "Anmelden"), ("es-ES", "Entrar"), ("fr-FR", "Sign in")])
+def test_the_page_speaks_the_reader_s_language(visit, locale, title):
+    tab = visit(locale=locale)
+    assert tab.inner_text("#sign-in h2") == title
+    tab.select_option("#language", "en")
+    tab.wait_for_function("document.documentElement.lang === 'en'")
+    assert tab.inner_text("#sign-in h2") == "Sign in"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_overflows_at_360_pixels(visit, server, person, scheme):
+    tab = visit(viewport={"width": 360, "height": 740}, color_scheme=scheme)
+    sign_in(tab, server)
+    ask_about(tab, person(4))
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 360
+    ink, paper = tab.evaluate(
+        "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+    )
+    dark = sum(map(int, re.findall(r"\d+", paper)[:3])) < 200
+    assert dark == (scheme == "dark")
+    assert ink != paper
+
+
+@pytest.mark.slow
+def test_the_keyboard_alone_reaches_the_answer(visit, server):
+    tab = visit()
+    tab.focus("#key")
+    tab.keyboard.type(server.key)
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector("#patient:not([hidden])")
+    assert tab.evaluate("document.activeElement.id") == "id"
+    tab.keyboard.type("p-1")
+    for _ in range(2):
+        tab.keyboard.press("Tab")
+    tab.keyboard.type("14")
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector("#answer:not([hidden])")
+    assert tab.evaluate("document.activeElement.id") == "answer"
