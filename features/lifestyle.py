@@ -69,6 +69,39 @@ _TABLE = (
     LifestyleField("il6_pg_ml", "pg/ml", 0, 10_000, "log1p"),
 )
 FIELDS: Mapping[str, LifestyleField] = {entry.name: entry for entry in _TABLE}
+# (field, unit that a table may declare) -> factor to the field's own unit.
+CONVERSIONS: Mapping[tuple[str, str], float] = {
+    ("height_m", "cm"): 0.01,
+    ("weight_kg", "lb"): 0.45359237,
+    ("waist_cm", "inch"): 2.54,
+    ("energy_kcal_day", "kJ/day"): 1.0 / 4.184,
+    ("exercise_min_week", "h/week"): 60.0,
+    ("sleep_h", "min/night"): 1.0 / 60.0,
+    ("crp_mg_l", "mg/dl"): 10.0,
+    ("crp_mg_l", "ug/ml"): 1.0,
+    ("il6_pg_ml", "ng/l"): 1.0,
+}
+
+
+def factor(name: str, unit: str) -> float | None:
+    """Return what a number in a declared unit is multiplied by, None where the field cannot be in that
+    unit.
+    """
+    declared = FIELDS.get(name)
+    if declared is None or unit in ("", declared.unit):
+        return 1.0
+    return CONVERSIONS.get((name, unit))
+
+
+def converted(name: str, value: float | str | None, unit: str) -> float | str | None:
+    """Return a cell in its field's own unit; words and cells of an unknown unit are left as they are."""
+    times = factor(name, unit)
+    return value * times if isinstance(value, float) and times not in (None, 1.0) else value
+
+
+def units_of(name: str) -> tuple[str, ...]:
+    """Return the units in which a declared field may be given, its own first."""
+    return (FIELDS[name].unit, *(unit for field_name, unit in CONVERSIONS if field_name == name))
 
 
 def canonical(name: str, value: float | str | None) -> float | str | None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from features.cohort import Cohort
+from features.cohort import Cohort, CohortInfo
 from features.counts import Counts
 from features.design import Columns, Objects
 from features.errors import InvalidInput, Problem, invalid
@@ -23,7 +24,7 @@ from features.importers.header import FILE, header_text, read_header
 from features.importers.plausibility import OUTCOME_NUMBERS
 from features.importers.tables import TEXT_COLUMNS, Table, Tables, cell, read_table, source_digests
 from features.importers.writers import WRITERS
-from features.lifestyle import canonical
+from features.lifestyle import FIELDS, canonical, converted
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "samples": ("sample_id", "subject_id"),
@@ -85,20 +86,33 @@ def _read(folder: Path) -> tuple[Cohort | None, list[Problem]]:
     problems += table_problems(Tables(info, **texts))
     counts = read_abundance(folder, info.abundance_unit, texts["samples"]["sample_id"], problems)
     problems.sort(key=lambda problem: (problem.file, problem.row or 0, problem.column, problem.code))
-    tables = {stem: _cells(table, _ALWAYS[stem]) for stem, table in texts.items()}
-    return Cohort(info, **tables, counts=counts, source=source_digests(folder, STEMS)), problems
+    tables = {stem: _cells(table, _ALWAYS[stem], info) for stem, table in texts.items()}
+    return Cohort(_own_units(info), **tables, counts=counts, source=source_digests(folder, STEMS)), problems
 
 
-def _cells(table: Table, always: tuple[str, ...]) -> Columns:
+def _cells(table: Table, always: tuple[str, ...], info: CohortInfo) -> Columns:
     names = [*table.columns, *(name for name in always if name not in table.columns)]
-    return {name: _objects(name, table) for name in names}
+    units = {name: column.unit for name, column in info.columns.items()}
+    return {name: _objects(name, table, units.get(name, "")) for name in names}
 
 
-def _objects(name: str, table: Table) -> Objects:
+def _objects(name: str, table: Table, unit: str) -> Objects:
     column = np.full(len(table), None, dtype=object)
     for row, text in enumerate(table[name]):
-        column[row] = (text or None) if name in TEXT_COLUMNS else canonical(name, cell(text))
+        if name in TEXT_COLUMNS:
+            column[row] = text or None
+        else:
+            column[row] = canonical(name, converted(name, cell(text), unit))
     return column
+
+
+def _own_units(info: CohortInfo) -> CohortInfo:
+    """The header as it holds after conversion: a declared field is in its own unit."""
+    columns = {
+        name: replace(column, unit=FIELDS[name].unit if name in FIELDS and column.unit else column.unit)
+        for name, column in info.columns.items()
+    }
+    return replace(info, columns=columns)
 
 
 def write_cohort(

@@ -10,7 +10,7 @@ from typing import Any
 
 from features.cohort import UNITS, CohortInfo, ColumnInfo
 from features.errors import Problem
-from features.lifestyle import FIELDS
+from features.lifestyle import factor, units_of
 
 FILE = "cohort.toml"
 TIME_UNITS = ("none", "minute", "hour", "day", "week", "month", "year")
@@ -88,15 +88,10 @@ def _checked(
 
 def _unit_problems(columns: Mapping[str, ColumnInfo]) -> Iterator[Problem]:
     for name, info in columns.items():
-        if name in FIELDS and info.unit and info.unit != FIELDS[name].unit:
-            yield Problem(
-                "unknown_unit",
-                "the declared field has another unit",
-                f"Convert the column to {FIELDS[name].unit}, or give it a name of its own",
-                FILE,
-                None,
-                f"columns.{name}.unit",
-            )
+        if factor(name, info.unit) is None:
+            message = "the declared field cannot be read in this unit"
+            remedy = f"Use one of: {', '.join(units_of(name))}; or give the column a name of its own"
+            yield Problem("unknown_unit", message, remedy, FILE, None, f"columns.{name}.unit")
 
 
 def header_text(info: CohortInfo) -> str:

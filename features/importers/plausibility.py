@@ -11,7 +11,7 @@ from features.errors import Problem
 from features.importers.header import TIME_UNITS
 from features.importers.tables import MISSING_MARKS, Tables, cell, number
 from features.instruments import find, reachable
-from features.lifestyle import FIELDS, allowed, fault
+from features.lifestyle import FIELDS, allowed, converted, fault
 
 OUTCOME_NUMBERS = ("baseline_time", "baseline_score", "followup_time", "followup_score", "change")
 _FAULTS = {
@@ -120,8 +120,9 @@ def _lifestyle_values(tables: Tables) -> Iterator[Problem]:
     for name in tables.lifestyle.columns:
         if name not in FIELDS:
             continue
+        unit = tables.info.columns[name].unit if name in tables.info.columns else ""
         for row, text in enumerate(tables.lifestyle[name]):
-            kind = fault(name, cell(text))
+            kind = fault(name, converted(name, cell(text), unit))
             if kind:
                 code, message = _FAULTS[kind]
                 remedy = f"Give {allowed(name)}; or keep it by an explicit choice"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from features.lifestyle import FIELDS, allowed, canonical, fault
+from features.lifestyle import CONVERSIONS, FIELDS, allowed, canonical, converted, factor, fault, units_of
 
 
 def test_the_fields_of_the_contract_are_declared():
@@ -63,3 +63,28 @@ def test_faults(name, value, code):
 def test_a_remedy_names_what_is_allowed():
     assert allowed("fibre_g_day") == "a number from 0 to 100 g/day"
     assert "female" in allowed("sex")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "unit", "own"),
+    [
+        ("waist_cm", 32.0, "inch", 81.28),
+        ("height_m", 174.0, "cm", 1.74),
+        ("crp_mg_l", 0.35, "mg/dl", 3.5),
+        ("weight_kg", 150.0, "lb", 68.0388555),
+        ("energy_kcal_day", 8368.0, "kJ/day", 2000.0),
+        ("sleep_h", 450.0, "min/night", 7.5),
+        ("waist_cm", 82.0, "cm", 82.0),
+        ("waist_cm", 82.0, "", 82.0),
+    ],
+)
+def test_units_are_converted(name, value, unit, own):
+    assert converted(name, value, unit) == pytest.approx(own, rel=1e-12)
+
+
+def test_what_cannot_be_converted():
+    assert factor("fibre_g_day", "spoons") is None
+    assert converted("crp_mg_l", "<0.5", "mg/dl") == "<0.5"
+    assert factor("undeclared", "furlong") == 1.0
+    assert units_of("crp_mg_l") == ("mg/l", "mg/dl", "ug/ml")
+    assert {name for name, _ in CONVERSIONS} <= set(FIELDS)

@@ -3,7 +3,7 @@
 import pytest
 
 from features.cohort import ColumnInfo
-from features.importers.folder import read_cohort
+from features.importers.folder import check_cohort, read_cohort, write_cohort
 
 TOML = 'title = "a trial"\ntime_unit = "week"\n'
 
@@ -32,3 +32,14 @@ def test_declared_roles_arrive_in_the_header(folder):
     cohort = read_cohort(folder)
     assert cohort.info.columns == {"pet": ColumnInfo(8, "", "post_baseline")}
     assert "pet" not in cohort.covariate_names()
+
+
+def test_a_declared_unit_is_converted_once(folder, tmp_path):
+    (folder / "lifestyle.tsv").write_text("subject_id\twaist_cm\nA\t32\nB\t\n")
+    assert [problem.code for problem in check_cohort(folder)] == ["lifestyle_out_of_range"]
+    (folder / "cohort.toml").write_text(TOML + '[columns.waist_cm]\nunit = "inch"\n')
+    cohort = read_cohort(folder)
+    assert cohort.lifestyle["waist_cm"].tolist() == [81.28, None]
+    assert cohort.info.columns["waist_cm"].unit == "cm"
+    write_cohort(cohort, tmp_path / "out")
+    assert read_cohort(tmp_path / "out").lifestyle["waist_cm"].tolist() == [81.28, None]
