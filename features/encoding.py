@@ -153,10 +153,7 @@ class Encoding:
         """
         amount = self.aligned(design)
         log_genus = np.log(amount + self.pseudo)
-        sums = np.zeros((len(self.families), len(amount)))
-        for j, family in enumerate(self.family_of):  # one column after the other: the same order for every row
-            sums[family] += amount[:, j]
-        log_family = np.log(np.ascontiguousarray(sums.T) + self.pseudo)
+        log_family = np.log(_gathered(amount, self.family_of, len(self.families)) + self.pseudo)
         anchor = np.ascontiguousarray(log_genus[:, self.anchor])
         centre = (anchor.sum(axis=1) / max(anchor.shape[1], 1))[:, None]
         gap = np.where(design.stool, 0.0, np.nan)[:, None]
@@ -167,11 +164,9 @@ class Encoding:
 
         Counts stay counts; other units become shares of the row's total, unseen taxa included.
         """
-        amount = np.zeros((len(design), len(self.genera)))
-        for j, label in enumerate(design.genera):
-            at = self._position.get(label.split("|")[-1])
-            if at is not None:
-                amount[:, at] += design.abundance[:, j]
+        position = [self._position.get(label.split("|")[-1], -1) for label in design.genera]
+        at = np.array(position, dtype=np.int64)
+        amount = _gathered(design.abundance[:, at >= 0], at[at >= 0], len(self.genera))
         if self.unit == "counts":
             return amount
         total = _row_sums(design.abundance)[:, None]
@@ -215,6 +210,14 @@ class Encoding:
 def _row_sums(table: Array) -> Array:
     """Add from left to right, so that columns of zeros (taxa of other people in the table) change no bit."""
     return np.cumsum(table, axis=1)[:, -1] if table.shape[1] else np.zeros(len(table))
+
+
+def _gathered(amount: Array, at: npt.NDArray[np.int64], width: int) -> Array:
+    """Return the n × width sums of the columns that share a position `at`, added from left to right in every row."""
+    cell = np.arange(len(amount))[:, None] * width + at
+    # bincount adds in storage order, hence the same bits for a row alone and in a table.
+    sums = np.bincount(cell.ravel(), weights=np.ascontiguousarray(amount).ravel(), minlength=len(amount) * width)
+    return np.asarray(sums, dtype=float).reshape(len(amount), width)
 
 
 def _text(value: Any) -> str:

@@ -5,9 +5,9 @@ let key = "", card = null, texts = {};
 
 const say = (name, values = {}) =>
   (texts[name] ?? name).replace(/\{(\w+)\}/g, (_, part) => values[part] ?? "");
-const number = (value, digits = 1) =>
-  new Intl.NumberFormat(document.documentElement.lang, { minimumFractionDigits: digits, maximumFractionDigits: digits,
-    signDisplay: digits ? "exceptZero" : "auto" }).format(value);
+const number = (value, signDisplay = "exceptZero") =>
+  new Intl.NumberFormat(document.documentElement.lang, { minimumFractionDigits: 1, maximumFractionDigits: 1, signDisplay })
+    .format(value);
 const share = (value) => new Intl.NumberFormat(document.documentElement.lang, { style: "percent" }).format(value);
 
 function element(name, attributes = {}, ...children) {
@@ -128,7 +128,7 @@ function parts(told) {
 }
 
 function sentences(told) {
-  const lines = [say("change", { change: number(told.change), follow_up: number(told.follow_up) })];
+  const lines = [say("change", { change: number(told.change), follow_up: number(told.follow_up, "auto") })];
   if (told.interval) lines.push(say("interval", { level: share(told.interval.level), lower: number(told.interval.lower), upper: number(told.interval.upper) }));
   if (told.floor_change !== null) lines.push(say("floor", { floor: number(told.floor_change) }));
   if (told.response_probability !== null) lines.push(say("response", { share: share(told.response_probability) }));
