@@ -12,15 +12,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from features.cohort import UNITS
-from features.errors import InvalidInput, VagusError, invalid
+from features.errors import InvalidInput, VagusError
 from features.importers.folder import ACCEPTABLE, NOTED, check_cohort, read_cohort, write_cohort
 from features.importers.header import TIME_UNITS
 from features.importers.writers import WRITERS
+from features.score_door import add_parser as add_score_parser
 from features.taxa_door import add_parser as add_taxa_parser
 
 
@@ -95,42 +95,10 @@ def simulate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def score_items(arguments: argparse.Namespace) -> int:
-    """Score a questionnaire from a JSON file of item answers."""
-    from features.scoring import score
-
-    answers, total = _answers(arguments.items)
-    scores = score(arguments.form, answers, prorate=arguments.prorate, capture=arguments.capture, total=total)
-    if arguments.json:
-        sys.stdout.write(json.dumps({"scores": [asdict(one) for one in scores]}, indent=1) + "\n")
-        return 0
-    for one in scores:
-        found = "blank" if one.total is None else f"{one.total:g}{', ' + one.band if one.band else ''}"
-        missing = f"; not answered: {', '.join(one.missing)}" if one.missing else ""
-        flag = f"; self-harm item: {one.self_harm_item.replace('_', ' ')}" if one.self_harm_item else ""
-        sys.stdout.write(f"{one.instrument}: {found}{missing}{flag}; rules: {', '.join(one.rules)}\n")
-    return 0
-
-
-def _answers(path: Path) -> tuple[dict[str, Any] | list[Any], float | None]:
-    """A list of answers, an object of them, or an object with `items` and perhaps `total`."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as fault:
-        remedy = "Give a JSON file with a list or an object of answers"
-        raise invalid("unreadable_file", "the file is not readable as JSON", remedy, file=path.name) from fault
-    items = found.get("items", found) if isinstance(found, dict) else found
-    total = found.get("total") if isinstance(found, dict) and "items" in found else None
-    if not isinstance(items, (dict, list)) or not isinstance(total, (int, float, type(None))):
-        remedy = "Give a list of answers or an object of item number and answer"
-        raise invalid("wrong_type", "the file holds no answers", remedy, file=path.name)
-    return items, total
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("vagus", description="Cohort folders and questionnaire scores.")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    _score_parser(verbs.add_parser("score", help="score a questionnaire from its item answers"))
+    add_score_parser(verbs.add_parser("score", help="score a questionnaire from its item answers"))
     add_taxa_parser(verbs.add_parser("taxa", help="names of taxa and every merge of them"))
     cohort = verbs.add_parser("cohort", help="import, check, export or simulate a cohort folder")
     acts = cohort.add_subparsers(dest="act", required=True)
@@ -194,23 +162,6 @@ def _simulate_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--studies", metavar="K", type=_positive, default=1, help="study sites (default 1)")
     parser.add_argument("--null", action="store_true", help="a world where the microbiome has no effect")
     parser.set_defaults(run=simulate)
-
-
-def _score_parser(parser: argparse.ArgumentParser) -> None:
-    from features.scoring import NAMES
-
-    parser.description = "Answers are whole numbers by item number; nothing missing is filled in silently."
-    parser.add_argument("form", metavar="FORM", choices=NAMES, help="%(choices)s")
-    parser.add_argument("items", metavar="FILE", type=Path, help="JSON: a list or an object of answers")
-    parser.add_argument("--prorate", metavar="RULE", default="", help="fill missing answers by a named rule")
-    parser.add_argument(
-        "--capture",
-        choices=("scored", "uniform"),
-        default="scored",
-        help="uniform: all items were captured in one order (HADS); default scored",
-    )
-    parser.add_argument("--json", action="store_true", help="one machine-readable object on stdout")
-    parser.set_defaults(run=score_items)
 
 
 def _positive(text: str) -> int:

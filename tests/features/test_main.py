@@ -85,37 +85,6 @@ def test_the_room_can_be_run_by_itself(folder):
     assert (done.returncode, done.stdout) == (0, b"no problems\n")
 
 
-def test_score_in_words(tmp_path, capsys):
-    (tmp_path / "items.json").write_text("[2, 2, 2, 2, 2, 1, 1, 1, 1]")
-    assert main(["score", "phq9", str(tmp_path / "items.json")]) == 0
-    out = capsys.readouterr().out
-    assert out.startswith("PHQ-9: 14, moderate; self-harm item: positive; rules: phq9-sum@1")
-
-
-def test_score_as_json_with_a_missing_answer(tmp_path, capsys):
-    (tmp_path / "items.json").write_text('{"items": {"1": 1, "2": null, "3": 1}, "total": null}')
-    assert main(["score", "gad7", str(tmp_path / "items.json"), "--json"]) == 0
-    (one,) = json.loads(capsys.readouterr().out)["scores"]
-    assert (one["total"], one["missing"]) == (None, ["2", "4", "5", "6", "7"])
-
-
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("[9, 0]", "answer_out_of_range"),
-        ("{", "unreadable_file"),
-        ("3", "wrong_type"),
-        ('{"items": 3}', "wrong_type"),
-        ('{"items": [0, 0, 0, 0, 0, 0, 1], "total": 2}', "total_disagrees"),
-        ("[" * 100_000, "unreadable_file"),
-    ],
-)
-def test_score_of_bad_items_ends_in_2(tmp_path, capsys, text, code):
-    (tmp_path / "items.json").write_text(text)
-    assert main(["score", "gad7", str(tmp_path / "items.json")]) == 2
-    assert code in capsys.readouterr().err
-
-
 def test_import_writes_a_checked_folder_and_says_what_was_decided(tmp_path, capsys):
     (tmp_path / "otu.txt").write_text("otu\tS1\tS2\no1\t5\t0\no2\t1\t7\no3\t0\t2\n")
     (tmp_path / "map.txt").write_text("#SampleID\tPatient\tWeek\tnote\nS1\tP1\t0\tx\nS2\tP2\t0\ty\n")
