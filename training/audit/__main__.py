@@ -7,9 +7,12 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from features.errors import Refused, VerificationFailed
+from features.errors import Refused, VerificationFailed, invalid
+
+if TYPE_CHECKING:
+    from models.log_reader import LogReader
 
 
 def main(argv: list[str]) -> int:
@@ -41,6 +44,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     reproduce.add_argument("--python", default=sys.executable, help="interpreter of the recorded environment")
     reproduce.add_argument("--other-cpu", action="store_true", help="allow the declared bound between processors")
+    trace = _act(acts, "trace", _trace, "one answer back to its log entry, model, run, rows, thresholds and consent")
+    trace.add_argument("prediction", metavar="PREDICTION-ID")
+    trace.add_argument("--run", metavar="RUN", help="the run folder, where it is not in the tracking store")
+    checks = _act(acts, "checklist", _checklist, "a guideline as checks that run, each with its evidence")
+    checks.add_argument("run", metavar="RUN", help="run id, NAME@ALIAS or run folder")
+    checks.add_argument(
+        "--profile", required=True, help="tripod-ai, probast-ai, storms, ml-test-score, eu-ai-act-12, hti-1"
+    )
+    checks.add_argument("--html", type=Path, metavar="FILE", help="write the list and the model card as a page")
+    for parser_of_log in (trace, checks):
+        parser_of_log.add_argument(
+            "--log", metavar="PATH", help="the log (default: .vagus/log/log.sqlite, if it is there)"
+        )
+    ui = _act(acts, "ui", _ui, "a page on this machine: runs, comparison, checklist, receipt")
+    ui.add_argument("--port", type=int, default=3050)
     return parser
 
 
@@ -92,6 +110,60 @@ def _reproduce(options: argparse.Namespace) -> int:
     return 0
 
 
+def _trace(options: argparse.Namespace) -> int:
+    from training.audit.runs import locate, read_run
+    from training.audit.trace import prove_entry, trace
+
+    reader = _log(options.log)
+    if reader is None:
+        raise invalid("log-absent", "there is no log at .vagus/log", "name it with --log")
+    entry = prove_entry(options.prediction, reader)
+    reference = options.run or str(entry["facts"].get("run_id", ""))
+    run = read_run(locate(reference, options.tracking_uri), _trusted(options.trust))
+    _print_json(trace(entry, run), indent=None if options.json else 2)
+    return 0
+
+
+def _checklist(options: argparse.Namespace) -> int:
+    from training.audit import checklist, page
+    from training.audit.runs import locate, read_run
+
+    run = read_run(locate(options.run, options.tracking_uri), _trusted(options.trust))
+    found = checklist.judge(run, options.profile, _log(options.log))
+    if options.html:
+        options.html.write_text(page.render("checklist.html", c=found), encoding="utf-8")
+    if options.json:
+        _print_json(found)
+        return 0
+    lines = [f"{f['id']:<14} {f['status']:<17} {f['requirement']}: {f['evidence']}" for f in found["findings"]]
+    counts = ", ".join(f"{count} {status}" for status, count in found["counts"].items())
+    score = f"points per section: {found['score']}\n" if "score" in found else ""
+    sys.stdout.write("\n".join(lines) + f"\n{score}{found['source']}; run {found['run']} ({found['seal']}): {counts}\n")
+    return 0
+
+
+def _ui(options: argparse.Namespace) -> int:
+    from training.audit.catalogue import store_folder
+    from training.audit.ui import AuditServer
+
+    with AuditServer(store_folder(options.tracking_uri), options.port) as server:
+        sys.stderr.write(f"http://127.0.0.1:{server.server_address[1]}/ (Ctrl-C ends it)\n")
+        server.serve_forever()
+    return 0
+
+
+def _log(address: str | None) -> LogReader | None:
+    """Return a reader of the log that was named, or of the one in its usual place if there is one."""
+    from models.ledger import DEFAULT_FOLDER, STORE
+    from models.log_reader import LogReader
+    from models.log_store import open_store
+
+    usual = DEFAULT_FOLDER / STORE
+    if address is None and not usual.is_file():
+        return None
+    return LogReader(open_store(address or usual, create=False))
+
+
 def _verify(options: argparse.Namespace) -> int:
     from training.audit.verify import verify
 
@@ -112,8 +184,8 @@ def _trusted(given: list[str] | None) -> list[str] | None:
     return [text if text.startswith("ed25519:") else read_public_key(Path(text)) for text in given]
 
 
-def _print_json(content: Mapping[str, Any]) -> None:
-    sys.stdout.write(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
+def _print_json(content: Mapping[str, Any], indent: int | None = None) -> None:
+    sys.stdout.write(json.dumps(content, ensure_ascii=False, allow_nan=False, indent=indent) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A comparison as one self-contained page, and as lines for a terminal."""
+"""What the auditor sees: self-contained pages, and a comparison as lines for a terminal."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 
 def page(content: Mapping[str, Any], plots: Mapping[str, str]) -> str:
     """Return the HTML of a comparison (`Comparison.as_dict()`), its plots inlined."""
+    drawn = {name: Markup(svg) for name, svg in plots.items()}  # noqa: S704 - our own drawing
+    return render("comparison.html", c=content, plots=drawn)
+
+
+def render(template: str, **content: Any) -> str:
+    """Return a page of this room; all that is put in is escaped."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(["html"]),
@@ -24,8 +30,7 @@ def page(content: Mapping[str, Any], plots: Mapping[str, str]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"figure": figure, "span": span, "estimate": _estimate}
-    drawn = {name: Markup(svg) for name, svg in plots.items()}  # noqa: S704 - our own drawing
-    return environment.get_template("comparison.html").render(c=content, plots=drawn)
+    return environment.get_template(template).render(**content)
 
 
 def say(content: Mapping[str, Any], console: Console) -> None:

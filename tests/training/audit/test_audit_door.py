@@ -5,7 +5,9 @@ import re
 
 import pytest
 
+from models.ledger import open_ledger, prepare_ledger
 from models.log import open_log
+from models.manifest import folder_digest, write_manifest
 from models.record import Event, create_secret
 from models.seal import create_key, load_key, sign_folder
 from vagus import main
@@ -96,3 +98,32 @@ def test_verify_fails_with_exit_4_and_says_what(simulation, log, tmp_path, capsy
     assert "not trusted" in err
     assert say(capsys, "verify", tmp_path / "absent")[0] == 2
     assert say(capsys, "verify", tmp_path / "keys")[0] == 4
+
+
+def test_trace_leads_from_an_answer_to_its_run(simulation, tmp_path, capsys, monkeypatch):
+    folder = simulation.write(tmp_path / "run")
+    (folder / "bundle").mkdir()
+    (folder / "bundle" / "model.json").write_text("{}")
+    digest = folder_digest(write_manifest(folder / "bundle", {"kind": "bundle"}))
+    write_manifest(folder, {"kind": "run"})
+    monkeypatch.chdir(tmp_path)
+    assert say(capsys, "trace", "x")[0] == 2
+    log = open_ledger(prepare_ledger())
+    event = Event("prediction", "clinic", {"model_digest": digest, "run_id": str(folder)}, "p", {}, {})
+    log.append([event])
+    log.close()
+    code, out, err = say(capsys, "trace", event.id)
+    assert (code, err) == (0, "")
+    assert json.loads(out)["bundle"]["digest"] == digest
+    assert say(capsys, "trace", "unheard-of", "--log", ".vagus/log/log.sqlite")[0] == 2
+
+
+def test_checklist_prints_findings_and_writes_a_page(simulation, tmp_path, capsys):
+    run = simulation.write(tmp_path / "run")
+    code, out, err = say(capsys, "checklist", run, "--profile", "probast-ai", "--html", tmp_path / "list.html")
+    assert (code, err) == (0, "")
+    assert "PB-12          PASS" in out
+    assert "PB-12" in (tmp_path / "list.html").read_text()
+    code, out, _ = say(capsys, "checklist", run, "--profile", "ml-test-score", "--json")
+    assert json.loads(out)["score"]["final"] >= 0
+    assert say(capsys, "checklist", run, "--profile", "unknown")[0] == 2
