@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from features.errors import VagusError
+from models.ledger import DEFAULT_FOLDER, prepare_ledger
 from serving import keys
 from serving.access import digest_of, new_key
 from serving.desk import load_bundles
-from serving.journal import DEFAULT_FOLDER, prepare
 from serving.settings import DEFAULT_PORT, LOOPBACK, Settings
 
 
@@ -59,7 +59,7 @@ def serve(options: argparse.Namespace) -> int:
     if options.state:
         options.state.mkdir(parents=True, exist_ok=True)
     if settings.log is not None:
-        prepare(settings.log)
+        prepare_ledger(settings.log)
     bundles = load_bundles(settings.models)
     for name, bundle in bundles.items():
         _say(f"serving {name}: {bundle.manifest['name']}, run {bundle.manifest['run_id']}, {bundle.digest}")

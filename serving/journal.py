@@ -12,26 +12,13 @@ from typing import Any, Self
 
 import msgspec
 
-from models.log import Log, open_log
+from models.ledger import open_ledger
+from models.log import Log
 from models.log_store import LogError
-from models.record import Event, create_secret, read_secret
-from models.seal import create_key, load_key
+from models.record import Event
 from serving.access import Principal
 from serving.faults import RequestError
 from serving.schemas import Person
-
-DEFAULT_FOLDER = Path(".vagus/log")
-STORE, KEY_NAME, SECRET = "log.sqlite", "log", "secret"
-
-
-def prepare(folder: Path) -> None:
-    """Create the log's signing key and digest secret where they do not exist, before workers start."""
-    keys = folder / "keys"
-    keys.mkdir(parents=True, exist_ok=True)
-    if not (keys / f"{KEY_NAME}.key").is_file():
-        create_key(keys, KEY_NAME)
-    if not (keys / SECRET).is_file():
-        create_secret(keys / SECRET)
 
 
 class Journal:
@@ -43,9 +30,8 @@ class Journal:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Open the log of a folder that `prepare` made."""
-        keys = folder / "keys"
-        return cls(open_log(folder / STORE, key=load_key(keys / f"{KEY_NAME}.key"), secret=read_secret(keys / SECRET)))
+        """Open the log of a prepared folder."""
+        return cls(open_ledger(folder))
 
     def note(self, kind: str, actor: str, facts: Mapping[str, Any]) -> None:
         """Log an event that is about no person."""

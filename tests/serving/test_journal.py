@@ -11,16 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from models.log import open_log
+from models.ledger import open_ledger, prepare_ledger
 from models.log_store import LogError
-from models.record import read_secret
-from models.seal import load_key
 from serving.access import Access, Principal
 from serving.answering import answer_patients
 from serving.budget import Budget
 from serving.desk import Desk
 from serving.faults import RequestError
-from serving.journal import Journal, prepare
+from serving.journal import Journal
 from serving.schemas import PredictRequest, convert
 from serving.settings import Settings
 from serving.switch import Switch
@@ -31,7 +29,7 @@ WHO = Principal("k1", "", "clinic", "north")
 
 @pytest.fixture
 def desk(bundles, tmp_path):
-    prepare(tmp_path / "log")
+    prepare_ledger(tmp_path / "log")
     journal = Journal.open(tmp_path / "log")
     return Desk(Settings(), bundles, Access([]), Budget(0, 0), Switch(None), journal=journal)
 
@@ -104,7 +102,7 @@ def test_every_answer_of_two_busy_workers_is_in_the_log_once(bundle_folder, star
     with ThreadPoolExecutor(8) as pool:
         told = list(pool.map(one, range(40)))
     running.stop()
-    keys = tmp_path / "log" / "keys"
-    log = open_log(tmp_path / "log" / "log.sqlite", key=load_key(keys / "log.key"), secret=read_secret(keys / "secret"))
-    logged = [entry["id"] for _, entry in log.reader.entries() if entry["kind"] == "prediction"]
+    logged = [
+        entry["id"] for _, entry in open_ledger(tmp_path / "log").reader.entries() if entry["kind"] == "prediction"
+    ]
     assert sorted(logged) == sorted(told)
