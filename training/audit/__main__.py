@@ -112,7 +112,7 @@ def _reproduce(options: argparse.Namespace) -> int:
 
 def _trace(options: argparse.Namespace) -> int:
     from training.audit.runs import locate, read_run
-    from training.audit.trace import prove_entry, trace
+    from training.audit.lineage import prove_entry, trace
 
     reader = _log(options.log)
     if reader is None:

@@ -51,7 +51,7 @@ _TABLE: tuple[tuple[str, str, Judge], ...] = (
     (INFRASTRUCTURE, "model code is tested", _tested("tests/models")),
     (INFRASTRUCTURE, "the whole pipeline is tested", _tested("tests/walks")),
     (INFRASTRUCTURE, "a gate stands before serving", stated("gates")),
-    (INFRASTRUCTURE, "a single answer can be examined", _tested("tests/training/audit/test_trace.py")),
+    (INFRASTRUCTURE, "a single answer can be examined", _tested("tests/training/audit/test_lineage.py")),
     (INFRASTRUCTURE, "a canary goes first", unstated("canary")),
     (INFRASTRUCTURE, "a model can be rolled back", checklist.logged("rollback")),
     (MONITORING, "changes of dependencies are noticed", stated("lock_digest")),

@@ -7,7 +7,7 @@ from models.ledger import open_ledger, prepare_ledger
 from models.manifest import folder_digest, write_manifest
 from models.record import Event
 from training.audit.runs import read_run
-from training.audit.trace import prove_entry, trace
+from training.audit.lineage import prove_entry, trace
 
 
 @pytest.fixture
