@@ -44,11 +44,18 @@ class Counts:
         return cls(sample_ids, names, indptr.astype(np.int64), column[by_row], value[by_row], unit)
 
     def genus_sums(self) -> tuple[tuple[str, ...], Array]:
-        """Return genus labels (`Family|Genus`, sorted) and the samples × genera sums, in the table's own unit."""
-        labels = [genus_label(lineage) for lineage in self.lineages]
-        names = sorted(set(labels))
-        position = {name: i for i, name in enumerate(names)}
-        group = np.array([position[label] for label in labels], dtype=np.int64)
+        """Return labels (`Family|Genus`, sorted by genus) and the samples × genera sums, in the table's own unit.
+
+        One genus is one column, whatever family its lineages name (some name none): the first named one labels it.
+        """
+        pairs = [genus_label(lineage).split("|") for lineage in self.lineages]
+        family: dict[str, str] = {}
+        for named, genus in sorted(pairs):
+            family[genus] = family.get(genus) or named
+        genera = sorted(family)
+        position = {genus: i for i, genus in enumerate(genera)}
+        names = [f"{family[genus]}|{genus}" for genus in genera]
+        group = np.array([position[genus] for _, genus in pairs], dtype=np.int64)
         row = np.repeat(np.arange(len(self.sample_ids)), np.diff(self.indptr))
         cell = row * len(names) + group[self.indices]
         # bincount adds in storage order, hence the same bits for a row alone and in a table.

@@ -25,8 +25,9 @@ from features.instruments import find, reachable, remission_threshold, response_
 from models.applicability import Limits
 from models.cores import KINDS, Core, Segment
 from models.intervals import clip_interval, probability_below
-from models.manifest import folder_digest, verify_folder, write_manifest
+from models.manifest import folder_digest, read_manifest, write_manifest
 from models.prediction import Predictions
+from models.seal import verify_seal
 
 Array = npt.NDArray[np.float64]
 
@@ -125,8 +126,9 @@ class Bundle:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read a bundle after recomputing every digest; raises VerificationFailed on any difference."""
-        manifest = verify_folder(folder)
+        """Read a bundle after checking its seal and recomputing every digest; raises VerificationFailed on any difference."""
+        verify_seal(folder)
+        manifest = read_manifest(folder)
         try:
             state = json.loads((folder / MODEL).read_bytes())
             with np.load(folder / ARRAYS, allow_pickle=False) as stored:

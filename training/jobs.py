@@ -17,10 +17,12 @@ from features.errors import Refused, invalid
 from features.importers.folder import read_cohort
 from models.bundle import Bundle
 from models.catalog import CANDIDATES, CATALOG
+from models.seal import sign_folder
 from training import findings, gates, plots, report, runfolder, splits, tracking
 from training.assess import HeldOut, held_out
 from training.config import SEARCH, RunConfig
 from training.finalfit import fit_final
+from training.keyring import signing_key
 from training.leaks import refuse_leaks
 from training.metrics import resamples
 from training.problem import Problem, pose, refuse_if_untestable
@@ -145,13 +147,14 @@ def _bundle_fields(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write_down(api: Any, trained: Trained, started: float, say: Say) -> dict[str, Any]:
-    record = trained.record
+    record, key = trained.record, signing_key()
     with tempfile.TemporaryDirectory(prefix="vagus-run-") as scratch:
         folder = Path(scratch) / "run"
         folder.mkdir()
         record["timings"]["total_s"] = time.time() - started
         if trained.bundle is not None:
             trained.bundle.save(folder / "bundle")
+            sign_folder(folder / "bundle", key)
         salt = str(record["data_digest"])
         runfolder.write_oof(folder, trained.problem, trained.evaluation, trained.answers, salt)
         runfolder.write_splits(folder, trained.problem, trained.evaluation, salt)
@@ -160,6 +163,7 @@ def _write_down(api: Any, trained: Trained, started: float, say: Say) -> dict[st
         (folder / "report.html").write_text(report.page(record, drawn), encoding="utf-8")
         runfolder.write_record(folder, record)
         runfolder.close(folder, record)
+        sign_folder(folder, key)
         tracking.record(
             api, record["run_id"], folder, params=_params(record), metrics=_flat(record), tags=_tags(record)
         )

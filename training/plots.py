@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def _svg(figure: Figure) -> str:
     with mpl.rc_context({"svg.hashsalt": "vagus", "svg.fonttype": "none", "font.size": 9}):
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     text = out.getvalue()
-    return text[text.index("<svg") :]
+    return re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
 
 
 def _predicted_observed(figure: Figure, problem: Problem, held: HeldOut, record: Mapping[str, Any]) -> bool:
@@ -49,7 +50,8 @@ def _predicted_observed(figure: Figure, problem: Problem, held: HeldOut, record:
     predicted = held.prediction.mean(axis=0)
     x, y, low, high = _binned(predicted, problem.y)
     axis = figure.add_subplot()
-    axis.errorbar(x, y, yerr=[y - low, high - y], fmt="o", color=BLUE, ecolor=GREY, capsize=2)
+    axis.vlines(x, low, high, color=GREY)
+    axis.plot(x, y, "o", color=BLUE)
     ends = [min(x.min(), y.min()), max(x.max(), y.max())]
     axis.plot(ends, ends, "--", color=GREY, lw=1)
     axis.set(

@@ -18,7 +18,10 @@ def test_conforms_to_scikit_learn(estimator, check):
 
 def _data(n=120, seed=0, life=1.0, taxa=0.0):
     rng = np.random.default_rng(seed)
-    X = pd.DataFrame(rng.normal(size=(n, 26)), columns=["base:baseline", *(f"life:{i}" for i in range(5)), *(f"abundant:{i}" for i in range(20))])
+    X = pd.DataFrame(
+        rng.normal(size=(n, 26)),
+        columns=["base:baseline", *(f"life:{i}" for i in range(5)), *(f"abundant:{i}" for i in range(20))],
+    )
     y = -2 * X["base:baseline"] + life * X["life:0"] + taxa * (X["abundant:0"] - X["abundant:1"]) + rng.normal(size=n)
     return X, y.to_numpy()
 
@@ -41,8 +44,8 @@ def test_gradient_is_the_derivative_of_the_objective():
     parts = [rng.normal(size=(40, p)) for p in (1, 6)]
     kernels = np.array([part @ part.T / part.shape[1] for part in parts])
     y, severity, rates = rng.normal(size=40), rng.normal(size=40), np.array([1.0, 13.0])
-    value = lambda t: additive._objective(t, kernels, y, severity, rates)[0]  # noqa: E731, SLF001
-    slope = lambda t: additive._objective(t, kernels, y, severity, rates)[1]  # noqa: E731, SLF001
+    value = lambda t: additive._objective(t, kernels, y, severity, rates)[0]  # noqa: E731
+    slope = lambda t: additive._objective(t, kernels, y, severity, rates)[1]  # noqa: E731
     for theta in (np.array([-0.5, -2.0, 0.1, 0.2]), np.array([0.3, -1.0, -0.7, -0.3])):
         assert check_grad(value, slope, theta) < 1e-4
 
@@ -80,11 +83,20 @@ def test_noise_that_grows_with_severity_is_found():
 def test_arm_interactions_are_blocks_of_their_own():
     rng = np.random.default_rng(6)
     arm = rng.integers(2, size=500)
-    X = pd.DataFrame({"base:baseline": rng.normal(size=500), "arm:any active arm": 0.5 * arm, "arm:fibre": np.sqrt(0.75) * arm,
-                      **{f"abundant:{i}": rng.normal(size=500) for i in range(8)}})
+    X = pd.DataFrame(
+        {
+            "base:baseline": rng.normal(size=500),
+            "arm:any active arm": 0.5 * arm,
+            "arm:fibre": np.sqrt(0.75) * arm,
+            **{f"abundant:{i}": rng.normal(size=500) for i in range(8)},
+        }
+    )
     y = arm * 1.5 * X["abundant:2"].to_numpy() + rng.normal(size=500)
     model = AdditiveBlockRegressor().fit(X, y)
     assert "arm×abundant" in model.block_sd_
-    treated, untreated = X.assign(**{"arm:any active arm": 0.5, "arm:fibre": np.sqrt(0.75)}), X.assign(**{"arm:any active arm": 0.0, "arm:fibre": 0.0})
+    treated, untreated = (
+        X.assign(**{"arm:any active arm": 0.5, "arm:fibre": np.sqrt(0.75)}),
+        X.assign(**{"arm:any active arm": 0.0, "arm:fibre": 0.0}),
+    )
     effect = model.predict(treated) - model.predict(untreated)
     assert np.corrcoef(effect, X["abundant:2"])[0, 1] > 0.95

@@ -11,6 +11,7 @@ from models.bundle import Bundle
 from models.catalog import CATALOG, columns_of
 from models.cores import ForestCore
 from models.export import to_core
+from models.seal import create_key, load_key, sign_folder
 from training.config import RunConfig
 from training.finalfit import fit_final
 from training.problem import pose
@@ -28,7 +29,13 @@ def problem():
 @pytest.fixture(scope="module")
 def final(problem):
     evaluation = evaluate(problem, outer_splits(problem, repeats=1, seed=0), seed=0, candidates=("additive",), jobs=1)
-    return fit_final(problem, evaluation, RunConfig(model="additive"), widen=1.2, manifest={"name": "m", "run_id": "r", "kind": "bundle"})
+    return fit_final(
+        problem,
+        evaluation,
+        RunConfig(model="additive"),
+        widen=1.2,
+        manifest={"name": "m", "run_id": "r", "kind": "bundle"},
+    )
 
 
 @pytest.mark.parametrize("entry", ["mean", "baseline", "covariates", "additive", "elastic_net"])
@@ -80,8 +87,13 @@ def test_taxa_of_other_people_in_the_table_change_no_bit(final):
     design = cohort.design("PHQ-9")
     own = design.abundance[4] > 0
     narrow = design.take(np.array([4]))
-    narrow = type(design)(**{**vars(narrow), "genera": tuple(g for g, has in zip(design.genera, own, strict=True) if has),
-                             "abundance": narrow.abundance[:, own]})
+    narrow = type(design)(
+        **{
+            **vars(narrow),
+            "genera": tuple(g for g, has in zip(design.genera, own, strict=True) if has),
+            "abundance": narrow.abundance[:, own],
+        }
+    )
     assert final.bundle.predict(narrow).change.tobytes() == final.bundle.predict(design).change[4:5].tobytes()
 
 
@@ -108,6 +120,8 @@ def test_the_same_model_makes_the_same_bytes(final, tmp_path):
 @pytest.mark.parametrize("name", ["arrays.npz", "model.json", "manifest.json"])
 def test_a_flipped_bit_is_refused(final, tmp_path, name):
     final.bundle.save(tmp_path / "b")
+    sign_folder(tmp_path / "b", load_key(create_key(tmp_path / "keys", "tester")))
+    assert Bundle.load(tmp_path / "b").instrument == "PHQ-9"
     path = tmp_path / "b" / name
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -126,8 +140,13 @@ def test_no_training_person_is_in_the_bundle(final, problem, tmp_path):
 
 def test_a_person_without_stool_is_answered_with_a_wider_interval(final, problem):
     whole = final.bundle.predict(problem.design)
-    bare = type(problem.design)(**{**vars(problem.design), "stool": np.zeros(len(problem.design), dtype=bool),
-                                   "abundance": np.zeros_like(problem.design.abundance)})
+    bare = type(problem.design)(
+        **{
+            **vars(problem.design),
+            "stool": np.zeros(len(problem.design), dtype=bool),
+            "abundance": np.zeros_like(problem.design.abundance),
+        }
+    )
     without = final.bundle.predict(bare)
     assert without.answered.all()
     assert all("no_stool_sample" in reasons for reasons in without.reasons)

@@ -1,0 +1,125 @@
+"""What a run found, as the record that is written down: who and what was learned from, figures, gates, warnings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from features.cohort import Cohort
+from models.catalog import CANDIDATES, CATALOG
+from training import gates, splits
+from training.assess import HeldOut, as_json, gain_over_mean, held_out, interval_metrics, mae_loss, row_metrics
+from training.config import RunConfig
+from training.increment import Increment, increments
+from training.metrics import resamples
+from training.problem import Problem
+from training.protocol import CHOSEN, INCREMENTS, Evaluation
+from training.provenance import provenance
+
+
+def header(
+    cohort: Cohort, problem: Problem, config: RunConfig, evaluation: Evaluation, *, run_id: str, name: str
+) -> dict[str, Any]:
+    """Return what a run learned from, with what settings, code and lock: the part of the record known beforehand."""
+    design = problem.design
+    lag = design.lag[~np.isnan(design.lag)]
+    return {
+        "format_version": 1, "run_id": run_id, "model_name": name, "instrument": problem.instrument.name, "task": problem.task,
+        "positive": problem.positive, "config": config.recorded(), "data_digest": cohort.digest, "sources": dict(cohort.source),
+        "cohort": {"title": cohort.info.title, "randomised": cohort.info.randomised, "comparator": problem.comparator,
+                   "outcome_time_unit": cohort.info.outcome_time_unit or cohort.info.time_unit},
+        "split_digest": splits.digest(list(evaluation.splits), problem.subjects), "rows": len(problem.y), "subjects": problem.people,
+        "dropped_rows": problem.dropped, "stool_rows": int(design.stool.sum()), "genera": len(design.genera),
+        "arms": {str(arm): int((design.arm == arm).sum()) for arm in sorted(set(design.arm.tolist()))},
+        "lag": {"low": float(lag.min()), "median": float(np.median(lag)), "high": float(lag.max())} if len(lag) else None,
+        "consent_versions": sorted({str(v) for v in cohort.samples.get("consent_version", []) if v is not None}),
+        "claim": "prognostic", **provenance(),
+    }  # fmt: skip
+
+
+def figures(
+    problem: Problem, evaluation: Evaluation, answers: dict[str, HeldOut], weights: Any, enough: bool
+) -> dict[str, Any]:
+    """Return metrics, reference and model rows, increments, gates and warnings of an evaluation."""
+    rows = {row: row_metrics(problem, held, weights) for row, held in answers.items()}
+    names = [name for name, entry in CATALOG.items() if entry.reference]
+    reference = {name: {"title": CATALOG[name].title, **as_json(rows[name])} for name in names}
+    if not enough:
+        verdict = gates.GATES["enough_people"](gates.Figures(problem.people, 0, 0, 0, 0, 0, 0, ()))
+        empty = {"metrics": {}, "model_rows": {}, "increment": [], "chosen_per_fold": {}, "configurations_tried": 0}
+        return {
+            "reference_rows": reference,
+            **empty,
+            "gates": {"enough_people": verdict.as_dict()},
+            "warnings": ["too few people"],
+        }
+    interval = interval_metrics(problem, answers[CHOSEN], weights)
+    gain = gain_over_mean(problem, evaluation, CHOSEN, weights)
+    added = increments(problem.y, evaluation.predictions, _testable(problem), weights)
+    lost, floor = mae_loss(problem, evaluation, CHOSEN, weights)
+    cover = interval["coverage"]
+    figures = gates.Figures(
+        problem.people,
+        gain.lower,
+        lost,
+        floor,
+        cover.estimate,
+        cover.lower,
+        cover.upper,
+        tuple(i.block for i in added),
+        problem.task == "change",
+    )
+    return {
+        "reference_rows": reference, "metrics": {**as_json(rows[CHOSEN]), **as_json(interval), "r2_gain_over_mean": gain.as_dict()},
+        "model_rows": {name: {"title": CATALOG[name].title, **as_json(rows[name])} for name in CANDIDATES},
+        "increment": [i.as_dict() for i in added], "gates": {name: v.as_dict() for name, v in gates.judge(figures).items()},
+        "chosen_per_fold": _counted(evaluation), "configurations_tried": evaluation.choices[0].tried if evaluation.choices else 0,
+        "warnings": _warnings(problem, rows[CHOSEN], added),
+    }  # fmt: skip
+
+
+def _testable(problem: Problem) -> list[tuple[str, str, str]]:
+    design = problem.design
+    present = {"microbiome": design.stool.any(), "lifestyle": bool(design.covariates), "arm": len(set(design.arm.tolist())) > 1}
+    return [pair for pair in INCREMENTS if present[pair[0]]]
+
+
+def _counted(evaluation: Evaluation) -> dict[str, int]:
+    winners = [choice.winner.entry for choice in evaluation.choices]
+    return {name: winners.count(name) for name in sorted(set(winners))}
+
+
+def _warnings(problem: Problem, found: Any, added: list[Increment]) -> list[str]:
+    """A headline that is too good for one small trial is a reason to audit, not to rejoice."""
+    said = []
+    if (
+        problem.people < 200
+        and found["r2"].estimate > 0.15
+        and any(i.block == "microbiome" and i.verdict == "shown" for i in added)
+    ):
+        said.append(
+            "A microbiome increment on fewer than 200 people is rare in this field: have the run audited before it is used."
+        )
+    if not problem.design.stool.any():
+        said.append("The cohort has no stool samples: the model rests on baseline, lifestyle and arm.")
+    if problem.dropped:
+        said.append(f"{problem.dropped} outcome rows have no target and were left out.")
+    return said
+
+
+def study_figures(problem: Problem, studies: Evaluation | None) -> dict[str, Any]:
+    """Return the leave-one-study-out figures per model row; empty with a single study."""
+    if studies is None:
+        return {}
+    weights = resamples(problem.subjects, seed=0)
+    return {row: as_json(row_metrics(problem, held_out(problem, studies, row), weights)) for row in studies.predictions}
+
+
+def widening(problem: Problem, evaluation: Evaluation, studies: Evaluation | None) -> float:
+    """How much larger errors are in a study the model never saw than in one it did: at least 1."""
+    if studies is None:
+        return 1.25  # one study only: nothing measured, so a stated allowance
+    inside = np.sqrt(np.mean((evaluation.predictions["additive"] - problem.y) ** 2))
+    outside = np.sqrt(np.mean((studies.predictions["additive"] - problem.y) ** 2))
+    return float(max(1.0, outside / inside))
