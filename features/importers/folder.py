@@ -66,9 +66,9 @@ def read_cohort(folder: Path, *, accept: frozenset[str] = frozenset()) -> Cohort
 
     `accept` holds codes of ACCEPTABLE; values so accepted are kept as they are.
     """
-    unknown = accept - ACCEPTABLE
+    unknown = accept - ACCEPTABLE - NOTED
     if unknown:
-        known = ", ".join(sorted(ACCEPTABLE))
+        known = ", ".join(sorted(ACCEPTABLE | NOTED))
         raise invalid("cannot_accept", f"{', '.join(sorted(unknown))} cannot be accepted", f"Choose from: {known}")
     cohort, problems = _read(folder)
     left = [problem for problem in problems if problem.code not in accept | NOTED]

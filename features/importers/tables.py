@@ -31,12 +31,12 @@ _BROKEN = (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error)
 
 
 def number(text: str) -> float | None:
-    """Return a text as a finite number, or None where it is not one (`1_000`, `inf` and `nan` are not)."""
+    """Return a text as a finite number, or None where it is not one (`1_000`, `inf`, `nan`, `１２` are not)."""
     try:
         value = float(text)
     except ValueError:
         return None
-    return value if abs(value) < float("inf") and "_" not in text else None
+    return value if abs(value) < float("inf") and "_" not in text and text.isascii() else None
 
 
 def cell(text: str) -> Cell:
