@@ -81,10 +81,20 @@ def _taxonomy(opening: Opening) -> bool:
     return bool(names & {"taxon", "taxonomy"} and len(names) <= 5) or len(names & {"phylum", "family", "genus"}) == 3
 
 
+def _metaphlan(opening: Opening) -> bool:
+    """A profile holds a kingdom by itself and ranks below it, parted by bars."""
+    names = [re.split(r"[\t,;]", line)[0].strip('"') for line in opening.lines[1:8]]
+    whole = any(re.fullmatch(r"[dk]__\w+", name) for name in names)
+    return opening.starts("#mpa_", "clade_name", "#clade_name") or (whole and any("|p__" in name for name in names))
+
+
 def _facts(opening: Opening) -> bool:
-    """Words among the cells: abundances are numbers throughout, but for a lineage."""
+    """A column of a known name, or words among the cells: abundances are numbers throughout, but for a lineage."""
+    from features.importers.assemble import known_columns
     from features.importers.tables import number
 
+    if len(opening.header) < 500 and known_columns(opening.header):
+        return True
     cells = [cell for line in opening.lines[1:10] for cell in opening.cells(line)[1:]]
     words = [cell for cell in cells if cell and number(cell.replace(",", ".")) is None]
     return len(words) > 0.02 * max(len(cells), 1) and len(opening.header) < 500
@@ -102,7 +112,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format("R phyloseq", lambda o: o.raw[:4] in (b"X\n\0\0", b"RDX2", b"RDX3"), "phyloseq", "read_phyloseq"),
     Format("R phyloseq", lambda o: o.name.endswith((".rds", ".rdata", ".rda")), "phyloseq", "read_phyloseq"),
-    Format("MetaPhlAn", lambda o: o.starts("#mpa_", "clade_name", "#clade_name"), "profiles", "read_metaphlan"),
+    Format("MetaPhlAn", _metaphlan, "profiles", "read_metaphlan"),
     Format("Bracken", lambda o: "taxonomy_lvl" in o.header, "profiles", "read_bracken"),
     Format("Kraken report", _kraken, "profiles", "read_kraken"),
     Format("KO table", _ko, "profiles", "read_ko"),

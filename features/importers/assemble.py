@@ -16,7 +16,7 @@ from features.errors import invalid
 from features.importers import read
 from features.importers.imported import Imported, table_of
 from features.importers.tables import MISSING_MARKS, TEXT_COLUMNS, cell, number
-from features.lifestyle import canonical
+from features.lifestyle import FIELDS, canonical
 
 # Column names, letters and digits only, that mean a role where none is named; the first that is there is taken.
 ROLES: Mapping[str, tuple[str, ...]] = {
@@ -195,6 +195,12 @@ def _roles(table: Mapping[str, Sequence[str]], choices: Choices, key: str) -> di
         if column and column not in found.values():
             found.setdefault("visit" if role == "time" and words else role, column)
     return found
+
+
+def known_columns(names: Sequence[str]) -> set[str]:
+    """Return those column names, as plain letters, that mean a role, a lifestyle field or an outcome."""
+    known = {*FIELD_NAMES, *map(_plain, (*FIELDS, *_OUTCOME_COLUMNS[2:])), *(n for own in ROLES.values() for n in own)}
+    return {_plain(name) for name in names[1:]} & known
 
 
 def _by_name(table: Mapping[str, Sequence[str]], names: Sequence[str]) -> str:

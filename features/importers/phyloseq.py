@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from features.errors import invalid
 from features.importers.imported import Imported, cell_words, lineage_of, table_of
@@ -64,12 +65,15 @@ def _names(table: RObject) -> tuple[list[str], list[str]]:
     return [str(name) for name in rows], [str(name) for name in columns]
 
 
+def _matrix(table: RObject) -> npt.NDArray[Any]:
+    """The values in their two dimensions; R stores a matrix column by column."""
+    values = np.asarray(table.value)
+    return values if values.ndim == 2 else values.reshape(tuple(table.attributes["dim"]), order="F")
+
+
 def _abundance(table: RObject, file: str) -> tuple[Any, tuple[str, ...]]:
     rows, columns = _names(table)
-    # R stores a matrix column by column.
-    values = np.asarray(table.value, dtype=float).reshape((len(rows), len(columns)), order="F")
-    if hasattr(table.value, "dims"):
-        values = np.asarray(table.value.values, dtype=float)
+    values = _matrix(table).astype(float)
     across = bool(np.asarray(table.attributes["taxa_are_rows"]).ravel()[0])
     row, column = np.nonzero(values)
     triples = (column, row, values[row, column]) if across else (row, column, values[row, column])
@@ -83,8 +87,7 @@ def _lineages(table: Any) -> dict[str, str]:
     if not isinstance(table, RObject):
         return {}
     taxa, _ = _names(table)
-    names = np.asarray(table.value, dtype=object).ravel().reshape((len(taxa), -1), order="F")
-    return {taxon: lineage_of(cell_words(row)) for taxon, row in zip(taxa, names, strict=True)}
+    return {taxon: lineage_of(cell_words(row)) for taxon, row in zip(taxa, _matrix(table), strict=True)}
 
 
 def _facts(table: Any) -> dict[str, Sequence[str]]:

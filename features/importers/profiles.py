@@ -27,7 +27,7 @@ def read_metaphlan(path: Path) -> Imported:
     """
     skip = 0
     for line in lines(path):
-        if not line.startswith("#") or line.lower().startswith("#clade_name"):
+        if not line.startswith("#") or line.lower().startswith(("#clade_name", "#sampleid")):
             break
         skip += 1
     sheet = read_sheet(path, skip=skip)

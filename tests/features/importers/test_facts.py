@@ -30,3 +30,9 @@ def test_a_csv_of_people(tmp_path):
 def test_bad_facts(tmp_path, text, code):
     with pytest.raises(InvalidInput, match=code):
         read(put(tmp_path, text))
+
+
+def test_facts_that_are_numbers_throughout_are_no_abundances(tmp_path):
+    path = put(tmp_path, "sample-id\tweek\tage\nS1\t0\t41\nS2\t8\t41\n")
+    assert recognise(path).name == "facts"
+    assert read(path).facts["age"] == ["41", "41"]

@@ -6,6 +6,8 @@ import pytest
 from features.errors import InvalidInput
 from features.importers import read, recognise
 
+HEAD = "3\n262660\n197888\n5\nUTF-8\n"
+
 
 def chars(text):
     return "9\n-1\n" if text is None else f"262153\n{len(text)}\n{text}\n"
@@ -28,6 +30,11 @@ def names(rows, columns):
 
 def phyloseq(path, across):
     """Two samples, three taxa: S1 = (5, 0, 1), S2 = (0, 7, 2)."""
+    path.write_text(f"A\n{HEAD}{body(across)}")
+    return path
+
+
+def body(across):
     samples, taxa = ["S1", "S2"], ["o1", "o2", "o3"]
     rows, columns, cells = (taxa, samples, [5, 0, 1, 0, 7, 2]) if across else (samples, taxa, [5, 0, 0, 7, 1, 2])
     otu = vector("int", cells, {
@@ -42,9 +49,7 @@ def phyloseq(path, across):
         "names": vector("str", ["Participant", "age"]), "row.names": vector("str", samples),
         "class": vector("str", ["sample_data"]),
     }, True)  # fmt: skip
-    body = "793\n" + pairs(otu_table=otu, tax_table=tax, sam_data=sam, **{"class": vector("str", ["phyloseq"])})
-    path.write_text("A\n3\n262660\n197888\n5\nUTF-8\n" + body)
-    return path
+    return "793\n" + pairs(otu_table=otu, tax_table=tax, sam_data=sam, **{"class": vector("str", ["phyloseq"])})
 
 
 @pytest.mark.parametrize("across", [True, False])
@@ -63,6 +68,15 @@ def test_taxa_in_rows_or_columns_give_the_same_table(tmp_path, across):
     }  # fmt: skip
     assert found.facts == {"sample_id": ["S1", "S2"], "Participant": ["P1", "P2"], "age": ["41", ""]}
     assert found.notes[0] == f"taxa are in {'rows' if across else 'columns'} (as the object says)"
+
+
+def test_a_saved_workspace_with_one_phyloseq_object(tmp_path):
+    path = tmp_path / "workspace.RData"
+    path.write_text(f"RDA3\nA\n{HEAD}" + pairs(ps=body(True), seed=vector("int", [1])))
+    assert read(path).counts.data.tolist() == [5, 1, 7, 2]
+    path.write_text(f"RDA3\nA\n{HEAD}" + pairs(one=body(True), two=body(True)))
+    with pytest.raises(InvalidInput, match="several phyloseq objects"):
+        read(path)
 
 
 def test_an_r_file_of_something_else_is_refused(tmp_path):

@@ -64,6 +64,12 @@ def test_metaphlan_3_with_taxids_and_gzip(tmp_path):
     assert read(tmp_path / "m.txt.gz").counts.sample_ids == ("A", "B")
 
 
+def test_an_old_profile_without_its_first_line(tmp_path):
+    path = put(tmp_path, "m.txt", METAPHLAN.split("\n", 1)[1].replace("clade_name", "#SampleID"))
+    assert recognise(path).name == "MetaPhlAn"
+    assert read(path).counts.sample_ids == ("A", "B")
+
+
 def test_kraken_reads_stay_where_they_were_given(tmp_path):
     path = put(tmp_path, "S1.kreport.txt", KRAKEN)
     assert recognise(path).name == "Kraken report"
