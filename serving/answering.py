@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+from msgspec import to_builtins
+
 from serving.access import Principal
 from serving.desk import Desk
 from serving.predict import compare, predict
@@ -12,12 +15,17 @@ from serving.schemas import CompareRequest, PredictRequest
 Json = dict[str, Any]
 
 
-def answer_patients(desk: Desk, who: Principal, request: PredictRequest, route: str) -> Json:
-    """Return the reply to a request about patients; each prediction carries its receipt where there is a log."""
+def answer_patients(desk: Desk, who: Principal, request: PredictRequest, route: str, sent: bytes | None = None) -> Json:
+    """Return the reply to a request about patients; each prediction carries its receipt where there is a log.
+
+    `sent` is the body as it came: a receipt then opens to each patient exactly as sent, otherwise as it was read.
+    """
     reply = predict(desk.bundles, request)
     if desk.journal is not None:
         instrument = request.patients[0].baseline.instrument
-        desk.journal.predictions(who, request.patients, reply["predictions"], _facts(reply, instrument, route))
+        asked = to_builtins(request.patients) if sent is None else msgspec.json.decode(sent)["patients"]
+        facts = _facts(reply, instrument, route)
+        desk.journal.predictions(who, asked, reply["predictions"], facts)
     return reply
 
 
@@ -26,8 +34,8 @@ def answer_comparison(desk: Desk, who: Principal, request: CompareRequest) -> Js
     reply = compare(desk.bundles, request)
     if desk.journal is not None and reply["comparisons"]:
         facts = _facts(reply, request.patient.baseline.instrument, "/compare")
-        people = [request.patient] * len(reply["comparisons"])
-        desk.journal.predictions(who, people, reply["comparisons"], facts)
+        asked = [to_builtins(request.patient)] * len(reply["comparisons"])
+        desk.journal.predictions(who, asked, reply["comparisons"], facts)
     return reply
 
 

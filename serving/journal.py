@@ -18,7 +18,6 @@ from models.log_store import LogError
 from models.record import Event
 from serving.access import Principal
 from serving.faults import RequestError
-from serving.schemas import Person
 
 
 class Journal:
@@ -38,20 +37,20 @@ class Journal:
         self._append([Event(kind, actor, facts)])
 
     def predictions(
-        self, who: Principal, people: Sequence[Person], told: Sequence[dict[str, Any]], facts: Mapping[str, Any]
+        self, who: Principal, asked: Sequence[dict[str, Any]], told: Sequence[dict[str, Any]], facts: Mapping[str, Any]
     ) -> None:
-        """Log answers about people, one entry each, and add the `receipt` to each answer."""
+        """Log answers about people (`asked`, as JSON), one entry each, and add the `receipt` to each answer."""
         events = [
             Event(
                 "prediction" if answer["answered"] else "refusal",
                 who.key_id,
                 {**facts, "answered": answer["answered"]},
-                subject=f"{who.tenant}/{person.id}",
-                input=msgspec.to_builtins(person),
+                subject=f"{who.tenant}/{person['id']}",
+                input=person,
                 answer=answer,
                 id=answer["prediction_id"],
             )
-            for person, answer in zip(people, told, strict=True)
+            for person, answer in zip(asked, told, strict=True)
         ]
         for answer, receipt in zip(told, self._append(events), strict=True):
             answer["receipt"] = msgspec.Raw(receipt)

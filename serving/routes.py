@@ -30,7 +30,8 @@ def post_predict(desk: Desk, call: Call) -> Reply:
     if len(request.patients) > desk.settings.row_limit:
         hint = f"Send at most {desk.settings.row_limit} patients at once"
         raise RequestError(413, "too_many_rows", "too many patients in one request", "patients", hint)
-    return desk.repeats.once(call, lambda: reply(answer_patients(desk, call.principal, request, "/predict")))
+    sent = None if columnar else call.body
+    return desk.repeats.once(call, lambda: reply(answer_patients(desk, call.principal, request, "/predict", sent)))
 
 
 def post_compare(desk: Desk, call: Call) -> Reply:

@@ -35,7 +35,9 @@ def desk(bundles, tmp_path):
 
 
 def ask(desk, *patients):
-    return answer_patients(desk, WHO, convert({"patients": list(patients)}, PredictRequest), "/predict")["predictions"]
+    body = {"patients": list(patients)}
+    sent = json.dumps(body).encode()
+    return answer_patients(desk, WHO, convert(body, PredictRequest), "/predict", sent)["predictions"]
 
 
 def entries(desk):
@@ -63,8 +65,8 @@ def test_no_value_of_a_patient_is_in_the_log(desk, patient, tmp_path):
         assert value not in stored
 
 
-def verify(path):
-    command = [sys.executable, str(ROOT / "training" / "audit" / "verify_receipt.py"), str(path)]
+def verify(path, *options):
+    command = [sys.executable, str(ROOT / "training" / "audit" / "verify_receipt.py"), str(path), *options]
     return subprocess.run(
         command, capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"]}
     ).returncode
@@ -79,6 +81,11 @@ def test_a_receipt_is_judged_by_the_verifier_that_knows_nothing_of_vagus(desk, p
     good.write_bytes(receipt)
     bad.write_bytes(receipt.replace(b'"change":-10', b'"change":-11'))
     assert (verify(good), verify(bad)) == (0, 4)
+    sent = tmp_path / "sent.json"
+    sent.write_text(json.dumps(patient))
+    assert verify(good, "--input", str(sent)) == 0
+    sent.write_text(json.dumps({**patient, "weeks": 7}))
+    assert verify(good, "--input", str(sent)) == 4
 
 
 def test_where_the_log_cannot_be_written_nothing_is_answered(desk, patient, monkeypatch):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -12,7 +14,8 @@ import pytest
 
 from serving.words import REASONS
 
-PAGES = Path(__file__).resolve().parents[2] / "serving" / "pages"
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ROOT / "serving" / "pages"
 CATALOGUES = {path.suffixes[0][1:]: json.loads(path.read_text()) for path in PAGES.glob("texts.*.json")}
 CHROMIUM = shutil.which("chromium")
 
@@ -83,7 +86,7 @@ def visit(browser, server):
         tab.on("pageerror", lambda fault: tab.faults.append(str(fault)))
         tab.on("console", lambda line: tab.faults.append(line.text) if line.type == "error" else None)
         tab.goto(server.url + "/ui")
-        tab.wait_for_function("document.querySelector('h2').textContent !== ''")
+        tab.wait_for_selector("#sign-in h2:not(:empty)")
         return tab
 
     yield act
@@ -125,7 +128,10 @@ def test_a_clinician_signs_in_asks_and_reads_what_the_route_answers(visit, serve
     assert text.index("self-harm item was not assessed") < text.index("Expected change")
     assert tab.get_attribute("#answer svg", "role") == "img"
     assert "dashed line" in tab.get_attribute("#answer svg", "aria-label")
-    assert tab.locator("#answer a[download]").count() == 1
+    with tab.expect_download() as saved:
+        tab.click("#answer a[download]")
+    command = [sys.executable, str(ROOT / "training" / "audit" / "verify_receipt.py"), str(saved.value.path())]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
     assert tab.faults == []
 
 
@@ -150,14 +156,14 @@ def test_a_wrong_key_and_a_wrong_field_are_told_in_place(visit, server):
     tab = visit()
     tab.fill("#key", "wrong")
     tab.click("#sign-in button")
-    tab.wait_for_function("document.querySelector('#problem').textContent !== ''")
+    tab.wait_for_selector("#problem:not(:empty)")
     assert "no valid key" in tab.inner_text("#problem")
     tab.fill("#key", "")
     sign_in(tab, server)
     tab.fill("#id", "p")
     tab.fill("#score", "99")
     tab.click("#predict")
-    tab.wait_for_function("document.querySelector('#problem').textContent !== ''")
+    tab.wait_for_selector("#problem:not(:empty)")
     assert "baseline.score" in tab.inner_text("#problem")
 
 
@@ -167,7 +173,7 @@ def test_the_page_speaks_the_reader_s_language(visit, locale, title):
     tab = visit(locale=locale)
     assert tab.inner_text("#sign-in h2") == title
     tab.select_option("#language", "en")
-    tab.wait_for_function("document.documentElement.lang === 'en'")
+    tab.wait_for_selector("html[lang=en]")
     assert tab.inner_text("#sign-in h2") == "Sign in"
 
 
