@@ -87,6 +87,8 @@ def compare(first: Run, second: Run, *, models: tuple[str, str] = (CHOSEN, CHOSE
     answers = first.answers(models[0]), second.answers(models[1])
     aligned = align(*answers, common=common)
     refused = (target,) if target else aligned.refused
+    if not target and aligned.people == 0 and first.record.get("data_digest") != second.record.get("data_digest"):
+        refused += ("they rest on other data, and where pseudonyms are salted by it, nobody can be recognised",)
     if refused:
         return Comparison(first, second, models, "not comparable", refused, found, rows, aligned)
     tests = _adjusted(_tests(aligned, str(first.record.get("task"))))

@@ -105,6 +105,8 @@ def subgroups(first: Answers, second: Answers, declared: Sequence[str], weights:
     rows = []
     for name in declared:
         values: Objects = getattr(first, name)
+        if len(set(values.astype(str))) < 2:
+            continue  # one group only: the whole, which is judged above
         frames = [_by_group(answers, values) for answers in (first, second)]
         for group in sorted(set(values.astype(str))):
             own = values.astype(str) == group

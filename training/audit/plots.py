@@ -30,6 +30,7 @@ def draw_all(content: Mapping[str, Any], aligned: Aligned) -> dict[str, str]:
 
 def _differences(figure: Figure, content: Mapping[str, Any], aligned: Aligned) -> bool:
     tests = [test for test in content["tests"] if test["paired"]["difference"] is not None]
+    figure.set_figheight(1 + 0.6 * len(tests))
     axes = figure.subplots(len(tests), 1, squeeze=False)[:, 0]
     for axis, test in zip(axes, tests, strict=True):
         found = test["paired"]
