@@ -9,10 +9,12 @@ The keys lie beside the store for a single machine. Where they must not, link th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from models.log import MIN_RETENTION_DAYS, Log, open_log
-from models.record import create_secret, read_secret
+from models.record import Event, create_secret, read_secret
 from models.seal import create_key, load_key
 
 #: Where a log stands unless said otherwise.
@@ -41,3 +43,12 @@ def open_ledger(
     keys = folder / "keys"
     key, secret = load_key(keys / f"{KEY}.key"), read_secret(keys / SECRET)
     return open_log(store or folder / STORE, key=key, secret=secret, retention_days=retention_days)
+
+
+def note(kind: str, actor: str, facts: Mapping[str, Any], folder: Path = DEFAULT_FOLDER) -> bytes:
+    """Put one event about no person into the log of a folder, prepared if need be, and return its receipt."""
+    log = open_ledger(prepare_ledger(folder))
+    try:
+        return log.append([Event(kind, actor, facts)])[0]
+    finally:
+        log.close()

@@ -5,7 +5,8 @@ import stat
 import pytest
 
 from features.errors import InvalidInput
-from models.ledger import open_ledger, prepare_ledger
+from models.ledger import note, open_ledger, prepare_ledger
+from models.receipt import verify_receipt
 from models.record import Event
 
 
@@ -32,3 +33,9 @@ def test_what_one_opening_wrote_the_next_one_reads(tmp_path):
 def test_without_keys_there_is_no_log(tmp_path):
     with pytest.raises(InvalidInput, match="private key"):
         open_ledger(tmp_path)
+
+
+def test_a_note_prepares_the_folder_and_returns_its_receipt(tmp_path):
+    receipts = [note("promotion", "ann", {"run_id": name}, tmp_path / "log") for name in ("r1", "r2")]
+    assert [verify_receipt(receipt)[0]["index"] for receipt in receipts] == [0, 1]
+    assert verify_receipt(receipts[1])[0]["entry"]["facts"] == {"run_id": "r2"}

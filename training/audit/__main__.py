@@ -31,11 +31,12 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--against", metavar="ROW", help="model row of the first run, where it is another")
     compare.add_argument("--common", action="store_true", help="compare the overlap where people or folds differ")
     compare.add_argument("--html", type=Path, metavar="FILE", help="write the page with plots")
-    verify = _act(acts, "verify", _verify, "a receipt, bundle, run folder, backup or log")
+    verify = _act(acts, "verify", _verify, "a receipt, bundle, run folder, backup, log or OpenSSF model signature")
     verify.add_argument("path")
     verify.add_argument(
         "--reformatted", action="store_true", help="a JSON tool has changed the receipt's spaces or order"
     )
+    verify.add_argument("--covers", type=Path, metavar="DIR", help="the folder an OpenSSF model signature should cover")
     verify.add_argument("--receipt", type=Path, action="append", default=[], help="a kept receipt the log must fit")
     reproduce = _act(acts, "reproduce", _reproduce, "replay a run from its record; exit 4 names the first difference")
     reproduce.add_argument("run", metavar="RUN", help="run id, NAME@ALIAS or run folder")
@@ -111,8 +112,8 @@ def _reproduce(options: argparse.Namespace) -> int:
 
 
 def _trace(options: argparse.Namespace) -> int:
-    from training.audit.runs import locate, read_run
     from training.audit.lineage import prove_entry, trace
+    from training.audit.runs import locate, read_run
 
     reader = _log(options.log)
     if reader is None:
@@ -167,7 +168,8 @@ def _log(address: str | None) -> LogReader | None:
 def _verify(options: argparse.Namespace) -> int:
     from training.audit.verify import verify
 
-    found = verify(options.path, _trusted(options.trust), options.receipt, reformatted=options.reformatted)
+    trusted = _trusted(options.trust)
+    found = verify(options.path, trusted, options.receipt, reformatted=options.reformatted, covers=options.covers)
     if options.json:
         _print_json(found)
     else:

@@ -1,4 +1,4 @@
-"""`vagus audit verify PATH`: a receipt, a bundle, a run folder, a backup or a log, each by its own rules."""
+"""`vagus audit verify PATH`: receipt, bundle, run folder, backup, log or model signature, each by its own rules."""
 
 from __future__ import annotations
 
@@ -17,17 +17,23 @@ from models.log_store import open_store
 from models.manifest import MANIFEST_NAME, read_manifest
 from models.receipt import verify_receipt
 from models.seal import verify_seal
+from training.audit.model_signing import key_pem, read_signature, verify_model
 
 LOG_NAME = "log.sqlite"
 
 
 def verify(
-    path: str, trusted: Sequence[str] | None = None, receipts: Sequence[Path] = (), *, reformatted: bool = False
+    path: str,
+    trusted: Sequence[str] | None = None,
+    receipts: Sequence[Path] = (),
+    *,
+    reformatted: bool = False,
+    covers: Path | None = None,
 ) -> dict[str, Any]:
     """Return what was verified at a path or `postgresql://` address, as a JSON object with `what`.
 
     `trusted` pins public keys; `receipts` were kept elsewhere and must fit the log; `reformatted` accepts a receipt
-    that a JSON tool has indented or reordered. Raises VerificationFailed
+    that a JSON tool has indented or reordered; `covers` is the folder an OpenSSF model signature should cover. Raises VerificationFailed
     naming the first thing that does not hold, and InvalidInput where there is nothing to verify.
     """
     place = Path(path)
@@ -41,6 +47,9 @@ def verify(
         head = handle.read(16)
     if head.startswith(b"SQLite format 3"):
         return _log(path, trusted, receipts)
+    content = place.read_bytes()
+    if b'"dsseEnvelope"' in content or b"dev.sigstore.bundle" in content:
+        return _model_signature(content, trusted, covers)
     return _receipt(place, trusted, reformatted)
 
 
@@ -78,3 +87,20 @@ def _log(address: str, trusted: Sequence[str] | None, receipts: Sequence[Path]) 
         store.close()
     status = "signed" if trusted is None else "trusted"
     return {"what": "log", **asdict(report), "status": status, "known_checkpoints": len(known)}
+
+
+def _model_signature(content: bytes, trusted: Sequence[str] | None, covers: Path | None) -> dict[str, Any]:
+    found = read_signature(content, key_pem(trusted[0]) if trusted else None)
+    if trusted and found.material != "publicKey":
+        raise VerificationFailed("model signature: made with a certificate, not with the key you trust")
+    if covers is not None:
+        verify_model(covers, found)
+    status = (
+        "trusted" if trusted else "checked against its own certificate" if found.checked else "form only: give --trust"
+    )
+    return {
+        "what": "model signature",
+        **asdict(found),
+        "status": status,
+        "folder": str(covers or "not compared: --covers"),
+    }

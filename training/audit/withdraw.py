@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from features.errors import Refused
 from models.log import Log
 from models.record import Event, read_secret, subject_digest
-from training.audit.runs import Run
+from training.audit import catalogue
+from training.audit.runs import Run, read_run
 from training.runfolder import hashed
 
 #: The keyed digests of people who withdrew, one per line, beside the log.
@@ -23,6 +24,12 @@ class Withdrawal:
     runs: tuple[str, ...]
     predictions: tuple[str, ...]
     receipt: bytes
+
+
+def recorded_runs(store: Path) -> Iterator[Run]:
+    """Yield every run of a tracking store's folder, each verified against its manifest first."""
+    for row in catalogue.refresh(store):
+        yield read_run(catalogue.folder_of(store, str(row["run_id"])))
 
 
 def uses(subject: str, run: Run) -> bool:

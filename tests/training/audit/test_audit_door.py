@@ -10,6 +10,7 @@ from models.log import open_log
 from models.manifest import folder_digest, write_manifest
 from models.record import Event, create_secret
 from models.seal import create_key, load_key, sign_folder
+from training.audit.model_signing import sign_model
 from vagus import main
 
 
@@ -127,3 +128,16 @@ def test_checklist_prints_findings_and_writes_a_page(simulation, tmp_path, capsy
     code, out, _ = say(capsys, "checklist", run, "--profile", "ml-test-score", "--json")
     assert json.loads(out)["score"]["final"] >= 0
     assert say(capsys, "checklist", run, "--profile", "unknown")[0] == 2
+
+
+def test_verify_judges_openssf_model_signatures(simulation, tmp_path, capsys):
+    key = load_key(create_key(tmp_path / "keys", "team"))
+    folder = simulation.write(tmp_path / "run")
+    (tmp_path / "model.sig").write_bytes(sign_model(folder, key))
+    given = ("verify", tmp_path / "model.sig", "--trust", tmp_path / "keys" / "team.pub", "--covers", folder, "--json")
+    code, out, err = say(capsys, *given)
+    assert (code, err, json.loads(out)["status"]) == (0, "", "trusted")
+    assert "form only" in say(capsys, "verify", tmp_path / "model.sig")[1]
+    (folder / "oof.tsv").write_text("")
+    code, _, err = say(capsys, *given)
+    assert (code, "oof.tsv: not the file that was signed" in err) == (4, True)

@@ -7,7 +7,7 @@ from models.ledger import open_ledger, prepare_ledger
 from models.receipt import verify_receipt
 from models.record import Event
 from training.audit.runs import read_run
-from training.audit.withdraw import BARRED, barred, prove_absence, withdraw
+from training.audit.withdraw import BARRED, barred, prove_absence, recorded_runs, withdraw
 from training.runfolder import hashed
 
 
@@ -57,3 +57,9 @@ def test_absence_is_proved_from_the_rows_of_the_run(runs):
     assert prove_absence("ann", runs[1]).startswith("none of the 119 training rows of run b")
     with pytest.raises(Refused, match="run a was trained on this person"):
         prove_absence("ann", runs[0])
+
+
+def test_the_runs_of_a_store_are_all_looked_at(simulation, tmp_path):
+    for name in ("r1", "r2"):
+        simulation.write(tmp_path / "artifacts" / name / "artifacts" / "run", record={"run_id": name})
+    assert {run.name for run in recorded_runs(tmp_path)} == {"r1", "r2"}
