@@ -36,7 +36,6 @@ class Door:
         self.app, self.desk, self.observe = app, desk, observe
         self.fixed = {(route.method, route.path): route for route in ROUTES if route.pattern is None}
         self.open_ended = [(route, route.pattern) for route in ROUTES if route.pattern is not None]
-        self.paths = {route.path for route in ROUTES}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or hand a probe to BentoML."""
@@ -81,8 +80,11 @@ class Door:
         _media(headers, route.accepts if route else (JSON, FHIR))
         if route is not None:
             return route, found
-        if path in self.paths or any(pattern.fullmatch(path) for _, pattern in self.open_ended):
-            raise RequestError(405, "method_not_allowed", "the route does not take this method", "", "See /docs")
+        methods = [known.method for known in ROUTES if _is_at(known, path)]
+        if methods:
+            fault = RequestError(405, "method_not_allowed", "the route does not take this method", "", "See /docs")
+            fault.allow = ", ".join(methods)
+            raise fault
         raise RequestError(404, "not_found", "there is no such route", "", "See /docs")
 
     def _lookup(self, method: str, path: str) -> tuple[Route | None, Mapping[str, str]]:
@@ -118,6 +120,10 @@ class Door:
         if len(body) >= LARGE or (route.clinical and desk.journal is not None):
             return await asyncio.to_thread(route.handler, desk, call)
         return route.handler(desk, call)
+
+
+def _is_at(route: Route, path: str) -> bool:
+    return route.path == path if route.pattern is None else route.pattern.fullmatch(path) is not None
 
 
 def _media(headers: Headers, accepted: tuple[str, ...]) -> None:

@@ -10,13 +10,14 @@ from features.errors import VagusError
 class RequestError(VagusError):
     """A request that is not answered, as an HTTP status and a stable code.
 
-    `retry_after` is in seconds, 0 where it does not apply.
+    `retry_after` is in seconds and `allow` lists the methods of a route, where they apply.
     `field` is a path such as `patients[0].baseline.score`; neither it nor any text quotes what was sent.
     """
 
     exit_code = 2
 
     retry_after = 0
+    allow = ""
 
     def __init__(self, status: int, code: str, message: str, field: str = "", hint: str = "") -> None:
         """Keep the parts apart; the exception's own text joins them."""

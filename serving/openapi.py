@@ -6,11 +6,14 @@ The page loads nothing from elsewhere: it works on a ward without internet acces
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+from serving.wire import FHIR, JSON, OPEN
 
 if TYPE_CHECKING:
     from models.bundle import Bundle
@@ -30,15 +33,26 @@ FAULT = {
     },
 }
 FAULTS = {
-    "400": "The body is not JSON",
+    "400": "The body cannot be read",
     "401": "No valid key was sent",
     "403": "The key's role may not do this",
+    "404": "There is no such route or model",
+    "405": "The route does not take this method",
+    "409": "The idempotency key was used with another body",
+    "412": "Data are missing that would have to be fetched",
     "413": "The body or the number of rows is too large",
     "415": "The media type is not accepted",
     "422": "The request is not as specified",
     "429": "Too many requests; see Retry-After",
+    "503": "The service was stopped, or its log cannot be written",
 }
-_GET_FAULTS = ("401", "403", "415", "429")
+_ALWAYS = ("404", "405", "413", "415")
+_KEYED = ("401", "403", "429")
+#: Prefix of a path -> media type and schema of its faults, where a standard fixes them.
+_SHAPES = (
+    ("/v2", JSON, {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}),
+    ("/fhir", FHIR, {"type": "object", "required": ["resourceType", "issue"]}),
+)
 
 
 def openapi(routes: Sequence[Route], bundles: Mapping[str, Bundle]) -> dict[str, Any]:
@@ -55,7 +69,6 @@ def openapi(routes: Sequence[Route], bundles: Mapping[str, Bundle]) -> dict[str,
             "schemas": {**_schemas(routes), "Fault": FAULT},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
-        "security": [{"key": []}],
     }
 
 
@@ -66,15 +79,40 @@ def _schemas(routes: Sequence[Route]) -> dict[str, Any]:
 
 
 def _operation(route: Route) -> dict[str, Any]:
-    fault = {"application/json": {"schema": {"$ref": "#/components/schemas/Fault"}}}
-    codes = FAULTS if route.method == "POST" else _GET_FAULTS
-    answers: dict[str, Any] = {code: {"description": FAULTS[code], "content": fault} for code in codes}
-    answers["200"] = {"description": "The answer"}
-    operation: dict[str, Any] = {"summary": route.summary, "responses": answers}
-    if route.body is not None:
-        schema = {"$ref": f"#/components/schemas/{route.body.__name__}"}
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    operation: dict[str, Any] = {
+        "summary": route.summary,
+        "security": [] if route.roles == OPEN else [{"key": []}],
+        "responses": _responses(route),
+    }
+    named = [(name, "path") for name in re.findall(r"\{(\w+)\}", route.path)] + [
+        (name, "query") for name in route.query
+    ]
+    if named:
+        text = {"schema": {"type": "string"}}
+        operation["parameters"] = [
+            {"name": name, "in": place, "required": place == "path", **text} for name, place in named
+        ]
+    if route.method == "POST":
+        operation["requestBody"] = {"required": route.body is not None, "content": _bodies(route)}
     return operation
+
+
+def _bodies(route: Route) -> dict[str, Any]:
+    """JSON bodies by their type; other media types, and bodies a standard describes, by media type alone."""
+    typed = {"schema": {"$ref": f"#/components/schemas/{route.body.__name__}"}} if route.body is not None else {}
+    return {media: (typed if media == JSON else {}) for media in route.accepts if media}
+
+
+def _responses(route: Route) -> dict[str, Any]:
+    media, schema = next(
+        ((media, schema) for start, media, schema in _SHAPES if route.path.startswith(start)),
+        (JSON, {"$ref": "#/components/schemas/Fault"}),
+    )
+    posted = route.method == "POST"
+    codes = [code for code in FAULTS if code in _ALWAYS or (code in _KEYED and route.roles != OPEN)]
+    codes += [code for code in FAULTS if posted and code not in (*_ALWAYS, *_KEYED)]
+    faults = {code: {"description": FAULTS[code], "content": {media: {"schema": schema}}} for code in sorted(codes)}
+    return {"200": {"description": "The answer", "content": {route.gives: {}}}, **faults}
 
 
 def page(document: Mapping[str, Any]) -> str:

@@ -98,16 +98,16 @@ _INFERENCE = (
             ("POST", "/infer", ASKERS, inference.infer, "predict", _INFER),
         )
     ),
-    Route("GET", "/ping", OPEN, invocations.ping, "MLflow scoring protocol: alive"),
-    Route("GET", "/health", OPEN, invocations.ping, "MLflow scoring protocol: alive"),
-    Route("GET", "/version", OPEN, invocations.version, "MLflow scoring protocol: version"),
+    Route("GET", "/ping", OPEN, invocations.ping, "MLflow scoring protocol: alive", gives="text/plain"),
+    Route("GET", "/health", OPEN, invocations.ping, "MLflow scoring protocol: alive", gives="text/plain"),
+    Route("GET", "/version", OPEN, invocations.version, "MLflow scoring protocol: version", gives="text/plain"),
     Route("POST", "/invocations", ASKERS, invocations.invocations, "MLflow scoring protocol: predict", accepts=(JSON, CSV),
           body=invocations.Invocation, clinical=True),
 )  # fmt: skip
 _FHIR = (
-    Route("GET", "/fhir/metadata", OPEN, fhir.metadata, "FHIR: the CapabilityStatement", accepts=(FHIR, JSON)),
+    Route("GET", "/fhir/metadata", OPEN, fhir.metadata, "FHIR: the CapabilityStatement", accepts=(FHIR, JSON), gives=FHIR),
     Route("POST", "/fhir/$predict-response", ASKERS, fhir.predict_response, "FHIR: a Bundle in, a RiskAssessment out",
-          accepts=(FHIR, JSON), clinical=True),
+          accepts=(FHIR, JSON), clinical=True, gives=FHIR, query=("intervention", "weeks")),
 )  # fmt: skip
 _CDS = (
     Route("GET", "/cds-services", OPEN, cds_hooks.discovery, "CDS Hooks: discovery"),
@@ -117,9 +117,9 @@ _CDS = (
     Route("POST", f"/cds-services/{cds_hooks.SERVICE}/feedback", ASKERS, cds_hooks.feedback, "CDS Hooks: feedback"),
 )
 _PAGE = (
-    Route("GET", "/ui", OPEN, website.page, "The page of a clinic"),
-    Route("GET", "/ui/page.js", OPEN, website.script, "Its script"),
-    Route("GET", "/ui/page.css", OPEN, website.style, "Its style"),
+    Route("GET", "/ui", OPEN, website.page, "The page of a clinic", gives=HTML),
+    Route("GET", "/ui/page.js", OPEN, website.script, "Its script", gives="text/javascript"),
+    Route("GET", "/ui/page.css", OPEN, website.style, "Its style", gives="text/css"),
     Route("GET", "/ui/texts/{language}", OPEN, website.texts, "Its texts"),
 )
 _PATIENTS = "Predict each patient's change under one intervention"
@@ -128,9 +128,9 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/predict", ASKERS, post_predict, _PATIENTS, accepts=BATCHES, body=PredictRequest, clinical=True),
     Route("POST", "/compare", ASKERS, post_compare, _SEVERAL, body=CompareRequest, clinical=True),
     Route("GET", "/card", ROLES, get_card, "The model card"),
-    Route("GET", "/docs", ROLES, get_docs, "This description, for people"),
+    Route("GET", "/docs", ROLES, get_docs, "This description, for people", gives=HTML),
     Route("GET", "/docs.json", ROLES, get_openapi, "This description, for machines"),
-    Route("GET", "/metrics", WATCHERS, get_metrics, "Counters in the Prometheus text format"),
+    Route("GET", "/metrics", WATCHERS, get_metrics, "Counters in the Prometheus text format", gives=PROMETHEUS),
     Route("POST", "/stop", KEEPERS, post_stop, "Stop answering about patients, in every worker"),
     Route("POST", "/start", KEEPERS, post_start, "Answer about patients again"),
     *_INFERENCE,

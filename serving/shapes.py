@@ -53,4 +53,6 @@ def _headers(fault: RequestError) -> tuple[tuple[bytes, bytes], ...]:
     headers = [(b"www-authenticate", b"Bearer")] if fault.status == 401 else []
     if fault.retry_after:
         headers.append((b"retry-after", str(fault.retry_after).encode()))
+    if fault.allow:
+        headers.append((b"allow", fault.allow.encode()))
     return tuple(headers)

@@ -70,10 +70,16 @@ class Route:
         accepts: tuple[str, ...] = (JSON,),
         body: type[Any] | None = None,
         clinical: bool = False,
+        gives: str = JSON,
+        query: tuple[str, ...] = (),
     ) -> None:
-        """Keep the row; `body` is the type of a JSON body, `clinical` rows answer about patients and can be stopped."""
+        """Keep the row: `body` is the type of a JSON body, `gives` the media type of a reply, `query` its parameters.
+
+        `clinical` rows answer about patients and can be stopped.
+        """
         self.method, self.path, self.roles, self.handler = method, path, roles, handler
         self.summary, self.accepts, self.body, self.clinical = summary, accepts, body, clinical
+        self.gives, self.query = gives.partition(";")[0], query
 
     @cached_property
     def pattern(self) -> re.Pattern[str] | None:
