@@ -129,6 +129,17 @@ def stated(*path: str) -> Judge:
     return judge_stated
 
 
+def all_stated(*paths: tuple[str, ...]) -> Judge:
+    """Return the judge that passes where the record states something at every path."""
+
+    def judge_all(evidence: Evidence) -> Judgement:
+        found = [stated(*path)(evidence) for path in paths]
+        silent = [text for status, text in found if status != PASS]
+        return (CANNOT, "; ".join(silent)) if silent else (PASS, "; ".join(text for _, text in found))
+
+    return judge_all
+
+
 def unstated(what: str) -> Judge:
     """Return the judge of what only people can answer."""
     return lambda evidence: (CANNOT, f"{what}: no machine can judge it from a run")

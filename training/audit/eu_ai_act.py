@@ -66,6 +66,6 @@ CHECKS = (
     ),
     Check("EU-14", "oversight: overrides and the stop switch leave a trace", checklist.logged("stop"), "Article 14"),
     Check("EU-15", "accuracy against a simpler model", checklist.gate("not_worse_than_baseline"), "Article 15"),
-    Check("EU-15b", "altered models are refused", checklist.left_a_model, "Article 15"),
+    Check("EU-15b", "the model is whole: every file as its manifest says", checklist.left_a_model, "Article 15"),
     Check("EU-19", "logs are kept at least six months", _retention, "Article 19"),
 )

@@ -45,9 +45,9 @@ def _baseline_overlap(evidence: Evidence) -> Judgement:
 CHECKS = (
     Check("PB-1", "appropriate data source", stated("sources"), "participants"),
     Check("PB-2", "inclusion does not depend on follow-up", unstated("reasons for inclusion"), "participants"),
-    Check("PB-3", "predictors are defined alike for all", checklist.versions_stated, "predictors"),
+    Check("PB-3", "predictors are made by one code for all rows", checklist.versions_stated, "predictors"),
     Check("PB-4", "no predictor uses knowledge of the outcome", checklist.gate("no_leak"), "predictors"),
-    Check("PB-5", "all predictors are available at intended use", checklist.left_a_model, "predictors"),
+    Check("PB-5", "all predictors are available at intended use", unstated("availability in the clinic"), "predictors"),
     Check("PB-6", "outcome pre-specified by instrument", stated("instrument"), "outcome"),
     Check("PB-7", "predictors are not part of the outcome, or their share is shown", _baseline_overlap, "outcome"),
     Check("PB-8", "time between predictor and outcome", stated("lag"), "outcome"),
@@ -58,5 +58,5 @@ CHECKS = (
     Check("PB-13", "calibration and discrimination", checklist.interval_of("r2", "mae", "coverage"), "analysis"),
     Check("PB-14", "estimates free of optimism", _optimism, "analysis"),
     Check("PB-15", "fairness assessed in declared groups", stated("config", "subgroups"), "analysis"),
-    Check("PB-16", "overall judgement by rule, overrides signed", stated("gates"), "analysis"),
+    Check("PB-16", "overall judgement by rule (overrides are not judged)", stated("gates"), "analysis"),
 )

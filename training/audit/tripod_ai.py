@@ -90,11 +90,15 @@ def _parent(evidence: Evidence) -> Judgement:
 
 
 CHECKS = (
-    Check("TR-1/2", "target population, outcome and model family are named", stated("model_name")),
+    Check(
+        "TR-1/2",
+        "target population, outcome and model family are named",
+        checklist.all_stated(("cohort", "title"), ("instrument",), ("final_model", "entry")),
+    ),
     Check("TR-3c", "known health inequalities of the target population are stated", unstated("health inequalities")),
     Check("TR-5a", "source of every data set", stated("sources")),
     Check("TR-5b", "start and end of accrual and follow-up", stated("cohort", "accrual")),
-    Check("TR-6c", "treatments before and during follow-up for every row", stated("arms")),
+    Check("TR-6c", "therapy received by every row (other treatments are not judged)", stated("arms")),
     Check("TR-7", "preprocessing is code with a digest, the same object at training and serving", _preprocessing),
     Check("TR-8", "outcome instrument and time window", _instrument),
     Check("TR-9", "every predictor was measured at or before baseline", checklist.gate("no_leak")),
