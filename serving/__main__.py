@@ -12,6 +12,7 @@ from pathlib import Path
 
 from features.errors import VagusError
 from models.ledger import DEFAULT_FOLDER, prepare_ledger
+from models.sites import load_sites
 from serving import keys
 from serving.access import digest_of, new_key
 from serving.desk import load_bundles
@@ -35,6 +36,7 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--state", type=Path, help="folder for what the workers share (default: a temporary one)")
+    parser.add_argument("--site-reference", type=Path, metavar="FILE", help="the .sites.json of vagus predict")
     parser.add_argument("--log", type=Path, default=DEFAULT_FOLDER, help="folder of the append-only log")
     parser.add_argument("--no-log", action="store_true", help="log nothing and give no receipts")
     parser.add_argument("--no-auth", action="store_true", help="let anyone ask; loopback only")
@@ -54,6 +56,7 @@ def serve(options: argparse.Namespace) -> int:
         keys=options.keys.resolve() if options.keys else None,
         key_digest=digest_of(key) if key else "",
         log=None if options.no_log else options.log.resolve(),
+        sites=options.site_reference.resolve() if options.site_reference else None,
         state=(options.state or Path(tempfile.mkdtemp(prefix="vagus-state-"))).resolve(),
     )
     if options.state:
@@ -61,6 +64,8 @@ def serve(options: argparse.Namespace) -> int:
     if settings.log is not None:
         prepare_ledger(settings.log)
     bundles = load_bundles(settings.models)
+    if settings.sites is not None:
+        load_sites(settings.sites)
     for name, bundle in bundles.items():
         _say(f"serving {name}: {bundle.manifest['name']}, run {bundle.manifest['run_id']}, {bundle.digest}")
     if key:

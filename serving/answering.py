@@ -20,7 +20,7 @@ def answer_patients(desk: Desk, who: Principal, request: PredictRequest, route: 
 
     `sent` is the body as it came: a receipt then opens to each patient exactly as sent, otherwise as it was read.
     """
-    reply = predict(desk.bundles, request)
+    reply = predict(desk.bundles, request, desk.sites)
     if desk.journal is not None:
         instrument = request.patients[0].baseline.instrument
         asked = to_builtins(request.patients) if sent is None else msgspec.json.decode(sent)["patients"]
@@ -31,7 +31,7 @@ def answer_patients(desk: Desk, who: Principal, request: PredictRequest, route: 
 
 def answer_comparison(desk: Desk, who: Principal, request: CompareRequest) -> Json:
     """Return the reply to a request to compare; each row carries its receipt where there is a log."""
-    reply = compare(desk.bundles, request)
+    reply = compare(desk.bundles, request, desk.sites)
     if desk.journal is not None and reply["comparisons"]:
         facts = _facts(reply, request.patient.baseline.instrument, "/compare")
         asked = [to_builtins(request.patient)] * len(reply["comparisons"])

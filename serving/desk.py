@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from features.encoding import SiteReference
 from features.errors import invalid
 from features.instruments import find
 from models.bundle import Bundle
+from models.sites import load_sites
 from serving.access import Access, Principal, read_keys
 from serving.budget import Budget
 from serving.journal import Journal
@@ -28,6 +30,7 @@ class Desk:
     budget: Budget
     switch: Switch
     repeats: Repeats = field(default_factory=Repeats)
+    sites: Mapping[str, SiteReference] = field(default_factory=dict)
     journal: Journal | None = None
     verdicts: dict[str, str] = field(default_factory=dict)
     metrics: Callable[[], bytes] = field(default=bytes)
@@ -37,6 +40,7 @@ class Desk:
         """Verify and load everything the settings name; raises InvalidInput or VerificationFailed."""
         budget = Budget(settings.rate, settings.burst)
         desk = cls(settings, load_bundles(settings.models), access_of(settings), budget, Switch(settings.state))
+        desk.sites = load_sites(settings.sites) if settings.sites else {}
         if settings.log is not None:
             desk.journal = Journal.open(settings.log)
             for bundle in desk.bundles.values():

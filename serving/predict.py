@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from features.encoding import SiteReference
 from features.importers.clinic import PatientInput, cohort_of
 from features.instruments import find
 from models.prediction import Predictions
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
+Sites = Mapping[str, SiteReference]
+NO_SITES: Sites = MappingProxyType({})
+
+
 class Question(NamedTuple):
     """One row to be answered: the person, the arm, the model's input, and why it will not be answered."""
 
@@ -33,25 +40,28 @@ class Question(NamedTuple):
     refused: list[str]
 
 
-def predict(bundles: Mapping[str, Bundle], request: PredictRequest) -> Json:
+def predict(bundles: Mapping[str, Bundle], request: PredictRequest, sites: Sites = NO_SITES) -> Json:
     """Return the reply to `POST /predict`; all patients must be asked about with one instrument.
 
     Raises RequestError (422) for what no model here can be asked.
     """
     people = request.patients
     bundle = bundle_for(bundles, [patient.baseline.instrument for patient in people], "patients")
-    asked = [_question(bundle, p, p.intervention, f"patients[{i}]", i) for i, p in enumerate(people)]
-    return {"model": model_of(bundle), "predictions": answers(bundle, asked)}
+    site = site_of(bundle, request.site_reference, sites)
+    study = request.site_reference
+    asked = [_question(bundle, p, p.intervention, f"patients[{i}]", i, study) for i, p in enumerate(people)]
+    return {"model": model_of(bundle), "predictions": answers(bundle, asked, site)}
 
 
-def compare(bundles: Mapping[str, Bundle], request: CompareRequest) -> Json:
+def compare(bundles: Mapping[str, Bundle], request: CompareRequest, sites: Sites = NO_SITES) -> Json:
     """Return the reply to `POST /compare`: each intervention with its interval, unranked, or why not."""
     person = request.patient
     bundle = bundle_for(bundles, [person.baseline.instrument], "patient")
     arms = request.interventions
-    asked = [_question(bundle, person, arm, "patient", i) for i, arm in enumerate(arms)]
+    site = site_of(bundle, request.site_reference, sites)
+    asked = [_question(bundle, person, arm, "patient", i, request.site_reference) for i, arm in enumerate(arms)]
     why_not = comparison_reasons(bundle.manifest)
-    replies = [] if why_not else answers(bundle, asked)
+    replies = [] if why_not else answers(bundle, asked, site)
     rows = [{"intervention": q.arm, **reply} for q, reply in zip(asked, replies, strict=not why_not)]
     return {
         "model": model_of(bundle),
@@ -91,28 +101,36 @@ def model_of(bundle: Bundle) -> Json:
     return {"name": manifest["name"], "version": version, "run_id": manifest["run_id"], "digest": bundle.digest}
 
 
+def site_of(bundle: Bundle, name: str | None, sites: Sites) -> SiteReference | None:
+    """Return the reference of a named site, None without a name or for a study of training."""
+    if name is None or name in sites or name in bundle.encoding.studies:
+        return None if name is None else sites.get(name)
+    hint = "Site references here: " + (", ".join(sites) or "none; start the service with --site-reference FILE")
+    raise RequestError(422, "unknown_site_reference", "there is no such site reference", "site_reference", hint)
+
+
 def safety(person: Person) -> list[Json]:
     """Return the safety lines of one person; the self-harm item is always among them, and first."""
     return [{"code": "self_harm_item", "status": self_harm(person.baseline)}]
 
 
-def _question(bundle: Bundle, person: Person, arm: str, place: str, i: int) -> Question:
+def _question(bundle: Bundle, person: Person, arm: str, place: str, i: int, study: str | None) -> Question:
     manifest = bundle.manifest
     score = total(person.baseline, f"{place}.baseline")
     row = patient_input(person, arm, score, manifest, place=place, key=str(i))
     unit = person.microbiome.unit if person.microbiome else None
     refused = refusals(person, arm) + horizon_reasons(manifest, row.lag) + unit_reasons(manifest["unit"], unit)
-    return Question(person, arm, row, refused)
+    return Question(person, arm, replace(row, study=study), refused)
 
 
-def answers(bundle: Bundle, asked: Sequence[Question]) -> list[Json]:
-    """Return one reply per question, in order. Rows in one unit go to the bundle together."""
+def answers(bundle: Bundle, asked: Sequence[Question], site: SiteReference | None = None) -> list[Json]:
+    """Return one reply per question, in order; rows in one unit go to the bundle together, centred on `site`."""
     replies: list[Json] = [{}] * len(asked)
     units = [q.person.microbiome.unit if q.person.microbiome else bundle.manifest["unit"] for q in asked]
     for unit in sorted(set(units)):
         rows = [i for i, own in enumerate(units) if own == unit]
         cohort = cohort_of([asked[i].row for i in rows], instrument=bundle.instrument, unit=unit)
-        predictions = bundle.predict(cohort.design(bundle.instrument))
+        predictions = bundle.predict(cohort.design(bundle.instrument), site)
         for k, i in enumerate(rows):
             replies[i] = _reply(bundle, asked[i], predictions, k)
     return replies

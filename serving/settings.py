@@ -25,7 +25,8 @@ class Settings:
     the SHA-256 of a key that lives only as long as the process; `body_limit` is in bytes, `row_limit` in
     patients. Each key may ask `rate` times per second on average and `burst` times at once, per worker (0 = no
     limit). `issuer`, `audience` and `jwks` (a file) name the identity provider whose tokens are taken; `state`
-    is a folder that the workers share; `log` is the folder of the append-only log, None = nothing is logged.
+    is a folder that the workers share; `log` is the folder of the append-only log, None = nothing is logged;
+    `sites` is a file of site references.
     """
 
     models: tuple[Path, ...] = ()
@@ -44,6 +45,7 @@ class Settings:
     jwks: Path | None = None
     state: Path | None = None
     log: Path | None = None
+    sites: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse settings that contradict each other."""
@@ -74,6 +76,7 @@ class Settings:
             "VAGUS_JWKS": str(self.jwks or ""),
             "VAGUS_STATE": str(self.state or ""),
             "VAGUS_LOG": str(self.log or ""),
+            "VAGUS_SITES": str(self.sites or ""),
         }
 
     @classmethod
@@ -97,6 +100,7 @@ class Settings:
             jwks=_path(environ, "VAGUS_JWKS"),
             state=_path(environ, "VAGUS_STATE"),
             log=_path(environ, "VAGUS_LOG"),
+            sites=_path(environ, "VAGUS_SITES"),
         )
 
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from features.blocks import SITE_MINIMUM, site_reference
+from features.blocks import site_reference
 from features.cohort import Cohort
 from features.design import Design
-from features.digest import canonical_json, json_digest
 from features.encoding import SiteReference
-from features.errors import invalid
 from features.instruments import find
 from models.bundle import Bundle
 from models.prediction import Predictions
@@ -56,33 +52,6 @@ def site_references(cohort: Cohort, bundle: Bundle) -> dict[str, SiteReference]:
         if reference is not None:
             found[study] = reference
     return found
-
-
-def save_sites(path: Path, sites: Mapping[str, SiteReference]) -> str:
-    """Write site references as JSON and return their digest."""
-    content = {
-        name: {**vars(site), "genus_centre": site.genus_centre.tolist(), "family_centre": site.family_centre.tolist()}
-        for name, site in sites.items()
-    }
-    digest = json_digest(content)
-    path.write_bytes(canonical_json({"digest": digest, "sites": content}))
-    return digest
-
-
-def load_sites(path: Path) -> dict[str, SiteReference]:
-    """Read what `save_sites` wrote; raises InvalidInput when its digest does not hold."""
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        content = stored["sites"]
-        if json_digest(content) != stored["digest"]:
-            raise ValueError
-        return {
-            name: SiteReference(name, site["samples"], np.array(site["genus_centre"]), np.array(site["family_centre"]))
-            for name, site in content.items()
-        }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise invalid("site_reference", "this is not a site reference, or it was altered", f"Give the .sites.json of an earlier prediction "
-                      f"with {SITE_MINIMUM} samples or more", file=str(path)) from error  # fmt: skip
 
 
 def _design(cohort: Cohort, bundle: Bundle) -> Design:

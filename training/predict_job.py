@@ -7,6 +7,7 @@ from typing import Any
 
 from features.importers.folder import read_cohort
 from models.bundle import Bundle
+from models.sites import load_sites, save_sites
 from training import batch, promotion
 
 
@@ -24,11 +25,11 @@ def run(
     """Write the prediction table; return counts, digests and where things are. The table appears whole or not at all."""
     bundle = Bundle.load(promotion.bundle_folder(model, uri))
     cohort = read_cohort(folder, accept=accept)
-    references = batch.load_sites(sites) if sites else batch.site_references(cohort, bundle)
+    references = load_sites(sites) if sites else batch.site_references(cohort, bundle)
     found: dict[str, Any] = {"out": str(out), "model_digest": bundle.digest, "instrument": bundle.instrument}
     if references and not sites:
         place = out.with_name(out.name + ".sites.json")
-        found |= {"site_reference": str(place), "site_reference_digest": batch.save_sites(place, references)}
+        found |= {"site_reference": str(place), "site_reference_digest": save_sites(place, references)}
     rows = answered = 0
     draft = out.with_name(out.name + ".part")
     with draft.open("w", encoding="utf-8", newline="") as table:

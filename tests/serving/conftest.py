@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -68,6 +69,7 @@ def _half_bundle(**changes):
     bundle = Toy()
     bundle.manifest, bundle.instrument, bundle.digest = manifest, manifest["instrument"], "sha256:" + "0" * 64
     bundle.predict, bundle.arms = predict, tuple(manifest["arms"])
+    bundle.encoding = SimpleNamespace(studies=("trial-1",))
     return bundle
 
 

@@ -196,3 +196,12 @@ def test_therapies_are_listed_in_the_order_asked_and_none_is_crowned(bundles, pa
 def test_therapies_are_not_compared_without_the_evidence(half_bundle, patient, changes, reasons):
     reply = compared({"PHQ-9": half_bundle(**changes)}, patient, "probiotic", "placebo")
     assert (reply["answered"], reply["reasons"], reply["comparisons"]) == (False, reasons, [])
+
+
+def test_a_site_reference_must_be_one_that_the_service_holds(bundles, patient):
+    body = {"patients": [patient], "site_reference": "trial-1"}
+    assert predict(bundles, convert(body, PredictRequest))["predictions"][0]["answered"] is True
+    with pytest.raises(RequestError) as caught:
+        predict(bundles, convert({**body, "site_reference": "CANARY"}, PredictRequest))
+    assert (caught.value.code, caught.value.field) == ("unknown_site_reference", "site_reference")
+    assert b"CANARY" not in caught.value.body()

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import bentoml
@@ -14,7 +15,9 @@ import httpx
 import numpy as np
 import pytest
 
+from features.blocks import site_reference
 from models.bundle import Bundle
+from models.sites import save_sites
 
 ROOT = Path(__file__).resolve().parents[2]
 ANSWERED = ("change", "floor_change")
@@ -188,6 +191,7 @@ def test_serving_never_loads_the_training_stack(bundle_folder, person):
     code = """
 import json, sys
 import serving.service
+from dataclasses import replace
 from pathlib import Path
 from serving.desk import load_bundles
 from serving.predict import predict
@@ -203,3 +207,17 @@ print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     assert {"bentoml", "numpy", "serving"} <= loaded
     assert not {"pandas", "sklearn", "xgboost", "mlflow", "scipy", "training", "joblib"} & loaded
+
+
+def test_a_named_site_reference_gives_the_row_of_the_batch(bundle_folder, cohort, start, person, tmp_path):
+    bundle = Bundle.load(bundle_folder)
+    design = cohort.design("PHQ-9")
+    away = replace(design, study=np.full(len(design), "clinic-9", dtype=object))
+    reference = site_reference(bundle.encoding, away, "clinic-9")
+    save_sites(tmp_path / "sites.json", {"clinic-9": reference})
+    expected = bundle.predict(away, reference)
+    assert expected.upper[7] < bundle.predict(away).upper[7]  # an unseen site widens the interval
+    running = start(bundle_folder, "--no-auth", "--site-reference", str(tmp_path / "sites.json")).wait()
+    body = {"patients": [person(7)], "site_reference": "clinic-9"}
+    reply = httpx.post(running.url + "/predict", json=body).json()["predictions"][0]
+    assert (reply["change"], reply["interval"]["upper"]) == (expected.change[7], expected.upper[7])
