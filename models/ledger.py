@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from models.log import MIN_RETENTION_DAYS, Log, open_log
+from models.log_reader import LogReader
+from models.log_store import open_store
 from models.record import Event, create_secret, read_secret
-from models.seal import create_key, load_key
+from models.seal import create_key, key_id, load_key, public_text
 
 #: Where a log stands unless said otherwise.
 DEFAULT_FOLDER = Path(".vagus/log")
@@ -43,6 +45,31 @@ def open_ledger(
     keys = folder / "keys"
     key, secret = load_key(keys / f"{KEY}.key"), read_secret(keys / SECRET)
     return open_log(store or folder / STORE, key=key, secret=secret, retention_days=retention_days)
+
+
+def rotate_ledger_key(folder: Path = DEFAULT_FOLDER, *, actor: str, store: str | Path | None = None) -> str:
+    """Replace the signing key of a log folder; return the new public key. Other writers must reopen the log.
+
+    The new key is announced under the old one, which is kept as `log-<key id>.key`. A rotation that was cut short is
+    finished by the next call.
+    """
+    keys = folder / "keys"
+    old, new = keys / f"{KEY}.key", keys / f"{KEY}-next.key"
+    if not new.is_file():
+        create_key(keys, f"{KEY}-next")
+    fresh = load_key(new)
+    announced = LogReader(open_store(store or folder / STORE, create=False)).meta["signing_key"]
+    if announced != public_text(fresh):
+        log = open_ledger(folder, store=store)
+        try:
+            log.rotate_key(fresh, actor=actor)
+        finally:
+            log.close()
+    retired = keys / f"{KEY}-{key_id(public_text(load_key(old)))}.key"
+    for suffix in (".pub", ".key"):  # the key last: until then the rotation counts as unfinished
+        old.with_suffix(suffix).replace(retired.with_suffix(suffix))
+        new.with_suffix(suffix).replace(old.with_suffix(suffix))
+    return public_text(fresh)
 
 
 def note(kind: str, actor: str, facts: Mapping[str, Any], folder: Path = DEFAULT_FOLDER) -> bytes:
