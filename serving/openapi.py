@@ -66,7 +66,7 @@ def openapi(routes: Sequence[Route], bundles: Mapping[str, Bundle]) -> dict[str,
         "info": {"title": "Vagus", "version": "1", "description": f"Instruments served: {instruments}"},
         "paths": paths,
         "components": {
-            "schemas": {**_schemas(routes), "Fault": FAULT},
+            "schemas": {**_with_limits(_schemas(routes), bundles), "Fault": FAULT},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -76,6 +76,15 @@ def _schemas(routes: Sequence[Route]) -> dict[str, Any]:
     bodies = [route.body for route in routes if route.body is not None]
     _, components = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
     return components
+
+
+def _with_limits(schemas: dict[str, Any], bundles: Mapping[str, Bundle]) -> dict[str, Any]:
+    """Name what the models served know: instruments and arms. Aliases of instruments are understood as well."""
+    arms = sorted({arm for bundle in bundles.values() for arm in bundle.arms})
+    schemas["Baseline"]["properties"]["instrument"]["enum"] = list(bundles)
+    schemas["Patient"]["properties"]["intervention"]["enum"] = arms
+    schemas["CompareRequest"]["properties"]["interventions"]["items"]["enum"] = arms
+    return schemas
 
 
 def _operation(route: Route) -> dict[str, Any]:
