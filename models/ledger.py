@@ -9,6 +9,7 @@ The keys lie beside the store for a single machine. Where they must not, link th
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -66,9 +67,12 @@ def rotate_ledger_key(folder: Path = DEFAULT_FOLDER, *, actor: str, store: str |
         finally:
             log.close()
     retired = keys / f"{KEY}-{key_id(public_text(load_key(old)))}.key"
-    for suffix in (".pub", ".key"):  # the key last: until then the rotation counts as unfinished
-        old.with_suffix(suffix).replace(retired.with_suffix(suffix))
-        new.with_suffix(suffix).replace(old.with_suffix(suffix))
+    # The key last, and in one step: whenever the machine stops, one of the two stands at its place.
+    for suffix in (".pub", ".key"):
+        if not retired.with_suffix(suffix).exists():
+            shutil.copy2(old.with_suffix(suffix), retired.with_suffix(suffix))
+        if new.with_suffix(suffix).exists():
+            new.with_suffix(suffix).replace(old.with_suffix(suffix))
     return public_text(fresh)
 
 

@@ -58,27 +58,28 @@ class LogStore(Protocol):
 
 
 def open_store(address: str | Path, *, create: bool = True) -> LogStore:
-    """Open the store at a path or `postgresql://` address; without `create` it must be there already."""
+    """Open the store at a path or `postgresql://` address; without `create` it must be there, and is only read."""
     if str(address).startswith(("postgresql://", "postgres://")):
         return PostgresStore(str(address))
     path = Path(address)
     if not create and not path.is_file():
         raise invalid("log-absent", "there is no log at this path", "give the path of the log", file=path.name)
-    return SqliteStore(path)
+    return SqliteStore(path, readonly=not create)
 
 
 class SqliteStore:
     """A log in one SQLite file, safe for several threads and several processes of one machine."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the file at `path`."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+    def __init__(self, path: Path, *, readonly: bool = False) -> None:
+        """Open or create the file at `path`; a file opened `readonly` keeps every byte."""
         self._name = path.name
         self._write_lock, self._read_lock = threading.Lock(), threading.Lock()
         with self._failures():
-            self._writer = self._connect(path)
-            self._reader = self._connect(path)
-            for statement in _SCHEMA:
+            if not readonly:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = self._connect(path, readonly)
+            self._reader = self._connect(path, readonly)
+            for statement in () if readonly else _SCHEMA:
                 self._writer.execute(statement.format(blob="BLOB"))
 
     @contextmanager
@@ -118,12 +119,19 @@ class SqliteStore:
         self._reader.close()
 
     @staticmethod
-    def _connect(path: Path) -> sqlite3.Connection:
+    def _connect(path: Path, readonly: bool) -> sqlite3.Connection:
         # isolation_level None: transactions are opened and closed by this class alone.
-        connection = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA secure_delete=ON")
+        connection = sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode={'ro' if readonly else 'rwc'}",
+            uri=True,
+            timeout=_WAIT_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        if not readonly:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA secure_delete=ON")
         return connection
 
     @contextmanager

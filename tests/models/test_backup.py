@@ -31,6 +31,7 @@ def test_a_backup_is_restored_and_written_on(log, keys, tmp_path):
     assert backup_log(tmp_path / "log.sqlite", tmp_path / "backup", keys[0]).size == 5
     report = restore_log(tmp_path / "backup", tmp_path / "new" / "log.sqlite", [public_text(keys[0])])
     assert report.size == 5
+    assert verify_seal(tmp_path / "backup").status == "signed"  # looking at a backup leaves it as it was
     again = open_log(tmp_path / "new" / "log.sqlite", key=keys[0], secret=keys[1])
     receipt = again.append([Event("load", "service", {})])[0]
     again.close()
