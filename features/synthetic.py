@@ -29,6 +29,8 @@ ARM_POINTS = {
     "fermented_food": -1.3,
     "mediterranean_diet": -1.8,
 }
+SEVERITY, MEASURED = 4.2, 2.2  # sd of true severity and of its measurement at baseline, in points
+LASTING = 0.75 * SEVERITY  # what of the severity is still there at follow-up
 TRUTHS = ("linear", "threshold", "sparse", "family")
 
 
@@ -52,10 +54,10 @@ class World:
 
 def simulate(*, subjects: int, seed: int, studies: int = 1, null: bool = False, world: World | None = None,
              population: int = 0) -> tuple[Cohort, dict[str, list[Any]]]:  # fmt: skip
-    """Return a cohort and its truth table: per subject and arm, the expected change given everything latent.
+    """Return a cohort and its truth table: per subject and arm, the expected change.
 
     `seed` draws the world (which taxa matter) and, with `population`, the people: another population of the same seed is a
-    fresh sample of the same world. `null`: the microbiome says nothing beyond lifestyle.
+    fresh sample of the same world. The truth table holds E[change | observed baseline, taxa, lifestyle, arm]. `null`: the microbiome says nothing beyond lifestyle.
     """
     world = world or World()
     nature, people = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2, population])
@@ -64,9 +66,10 @@ def simulate(*, subjects: int, seed: int, studies: int = 1, null: bool = False, 
     latent = taxa.abundances(people, study, world.study_shift * (studies > 1))
     life, effect = _lifestyle(people, subjects)
     severity = people.normal(size=subjects)
-    baseline = np.clip(np.round(13 + 4.2 * severity + people.normal(0, 2.2, subjects)), 3, 27)
+    baseline = np.clip(np.round(13 + SEVERITY * severity + people.normal(0, MEASURED, subjects)), 3, 27)
     arm = people.integers(len(world.arms), size=subjects)
-    centre = _centres(taxa, latent, 11.3 + 4.2 * 0.75 * severity + world.lifestyle * effect, null, world)
+    shared = 11.3 + LASTING * severity + world.lifestyle * effect
+    centre = _centres(taxa, latent, shared, null, world)
     drawn = centre[np.arange(subjects), arm] + people.normal(0, world.noise, subjects)
     names = np.array([f"S{population}{i:05d}" for i in range(subjects)], dtype=object)
     counts = _reads(people, latent, names, _lineages(), world)
@@ -76,7 +79,7 @@ def simulate(*, subjects: int, seed: int, studies: int = 1, null: bool = False, 
     )
     truth = {
         "subject_id": np.repeat(names, len(world.arms)).tolist(), "arm": list(world.arms) * subjects,
-        "expected_change": (_expected_score(centre, world.noise) - baseline[:, None]).ravel().tolist(),
+        "expected_change": (_seen(centre, severity, baseline, world.noise) - baseline[:, None]).ravel().tolist(),
     }  # fmt: skip
     return cohort, truth
 
@@ -138,6 +141,17 @@ def _balance(rng: np.random.Generator, common: Any, family: Any, t: int, truth: 
     chosen = rng.choice(common, 2 * half, replace=False)
     weights[chosen[:half]], weights[chosen[half:]] = 1 / half, -1 / half
     return weights
+
+
+def _seen(centre: Array, severity: Array, baseline: Array, noise: float) -> Array:
+    """Return the people × arms expected scores given the observed baseline: the latent severity is not seen.
+
+    Severity given baseline is normal (both are, but for rounding and the ends of the scale).
+    """
+    share = SEVERITY**2 / (SEVERITY**2 + MEASURED**2)
+    guess = share * (baseline - 13) / SEVERITY
+    left = LASTING * np.sqrt(1 - share)
+    return _expected_score(centre + LASTING * (guess - severity)[:, None], float(np.hypot(noise, left)))
 
 
 def _expected_score(centre: Array, noise: float) -> Array:

@@ -43,7 +43,8 @@ def test_gradient_is_the_derivative_of_the_objective():
     rng = np.random.default_rng(3)
     parts = [rng.normal(size=(40, p)) for p in (1, 6)]
     kernels = np.array([part @ part.T / part.shape[1] for part in parts])
-    y, severity, rates = rng.normal(size=40), rng.normal(size=40), np.array([1.0, 13.0])
+    y, severity = rng.normal(size=40), rng.normal(size=40)
+    rates = np.array([[1.0, 13.0], [-1.0, 0.0], [4.0, 0.0]])  # rate, log median, precision per block
     value = lambda t: additive._objective(t, kernels, y, severity, rates)[0]  # noqa: E731
     slope = lambda t: additive._objective(t, kernels, y, severity, rates)[1]  # noqa: E731
     for theta in (np.array([-0.5, -2.0, 0.1, 0.2]), np.array([0.3, -1.0, -0.7, -0.3])):
