@@ -83,7 +83,9 @@ def test_corrected_t_without_correction_equals_scipy():
         assert (found.lower, found.upper) == pytest.approx((interval.low, interval.high), abs=1e-9)
 
 
-def test_holm_equals_statsmodels():
+def test_holm_equals_statsmodels(monkeypatch):
+    # Its function collects all garbage on every call, which takes most of a second in a large process.
+    monkeypatch.setattr("gc.collect", lambda: 0)
     for seed in PAIRS:
         p = np.random.default_rng(seed).random(7) ** 3
         assert paired.holm(p) == pytest.approx(multipletests(p, method="holm")[1], abs=1e-12)
