@@ -25,7 +25,7 @@ NO_ARM = "none"
 
 @dataclass(frozen=True)
 class ColumnInfo:
-    """What a cohort.toml declares of one column: when it was measured, its unit, its role."""
+    """What a cohort.toml declares of one column: when it was measured (in `time_unit`), its unit, its role."""
 
     measured_at: float | None = None
     unit: str = ""
@@ -164,7 +164,8 @@ class Cohort:
             baseline=numbers["baseline_score"], arm=arm,
             study=np.array([study[i] if i >= 0 and study[i] is not None else "" for i in at], dtype=object),
             lag=numbers["followup_time"] - numbers["baseline_time"], genera=genera, abundance=abundance, stool=stool,
-            unit=self.info.abundance_unit, covariates=self._covariates(outcome["subject_id"], outcome["sample_id"]),
+            unit=self.info.abundance_unit,
+            covariates=self._covariates(outcome["subject_id"], outcome["sample_id"], numbers["baseline_time"]),
             follow_up=numbers["followup_score"], label=outcome.get("label", np.full(n, None, dtype=object)),
         )  # fmt: skip
 
@@ -182,8 +183,11 @@ class Cohort:
         assert self.counts is not None  # noqa: S101  (asked only where there are counts)
         return self.counts.genus_sums()
 
-    def _covariates(self, subjects: Objects, samples: Objects) -> dict[str, Objects]:
-        """A sample's own lifestyle row wins over the subject's row, cell by cell where it is not blank."""
+    def _covariates(self, subjects: Objects, samples: Objects, start: Array) -> dict[str, Objects]:
+        """A sample's own lifestyle row wins over the subject's row, cell by cell where it is not blank.
+
+        Cells measured after a row's own baseline are blank, and a column late for every row is none.
+        """
         rows: dict[tuple[Any, Any], int] = {}
         for i, (subject, sample) in enumerate(
             zip(self.lifestyle["subject_id"], self.lifestyle["sample_id"], strict=True)
@@ -191,12 +195,27 @@ class Cohort:
             rows[subject, sample] = i
         own = [rows.get((subject, sample), -1) for subject, sample in zip(subjects, samples, strict=True)]
         shared = [rows.get((subject, None), -1) for subject in subjects]
-        return {name: _pick(self.lifestyle[name], own, shared) for name in self.covariate_names()}
+        late = {name: self._late(name, start) for name in self.covariate_names()}
+        return {
+            name: _pick(self.lifestyle[name], own, shared, after) for name, after in late.items() if not after.all()
+        }
+
+    def _late(self, name: str, start: Array) -> npt.NDArray[np.bool_]:
+        """Return per row whether a column was measured after the row's baseline time `start`.
+
+        Outcome times in another unit, or unknown ones, cannot be compared: then any time after 0 is late.
+        """
+        at = self.info.columns[name].measured_at if name in self.info.columns else None
+        if at is None:
+            return np.zeros(len(start), dtype=bool)
+        comparable = self.info.outcome_time_unit in ("", self.info.time_unit)
+        return np.asarray(at > np.where(np.isnan(start) | (not comparable), 0.0, start))
 
 
-def _pick(column: Objects, own: list[int], shared: list[int]) -> Objects:
+def _pick(column: Objects, own: list[int], shared: list[int], late: npt.NDArray[np.bool_]) -> Objects:
     picked = np.full(len(own), None, dtype=object)
-    for k, (i, j) in enumerate(zip(own, shared, strict=True)):
+    for k in np.flatnonzero(~late):
+        i, j = own[k], shared[k]
         picked[k] = column[i] if i >= 0 and column[i] is not None else (column[j] if j >= 0 else None)
     return picked
 

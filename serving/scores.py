@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from features.errors import InvalidInput
 from features.instruments import Instrument, find, reachable
+from features.scoring import FORMS, score
 from serving.faults import RequestError
 from serving.schemas import Baseline
 
-
-class Form(NamedTuple):
-    """A questionnaire whose total is a sum: how many items, the highest answer, items scored backwards."""
-
-    items: int
-    highest: int
-    reversed: frozenset[int] = frozenset()
-
-
-FORMS = {
-    "PHQ-9": Form(9, 3),
-    "GAD-7": Form(7, 3),
-    "MADRS": Form(10, 6),
-    "BDI-II": Form(21, 3),
-    "PSS-10": Form(10, 4, frozenset({4, 5, 7, 8})),
-}
+# Forms of one score; of a form with several (HADS, DASS-21) the service is sent the score itself.
+FORM_OF = {next(iter(form.scales)): name for name, form in FORMS.items() if len(form.scales) == 1}
 
 
 def total(baseline: Baseline, place: str) -> float:
@@ -41,12 +27,12 @@ def total(baseline: Baseline, place: str) -> float:
         hint = "Send the items alone, or correct the score"
         message = "the stated score is not the total of the items"
         raise RequestError(422, "score_disagrees", message, f"{place}.score", hint)
-    score = stated if summed is None else summed
+    points = stated if summed is None else summed
     low, high = reachable(instrument)
-    if score is None or not low <= score <= high:
+    if points is None or not low <= points <= high:
         hint = f"{instrument.name} goes from {low:g} to {high:g}"
         raise RequestError(422, "out_of_range", "the score is outside the scale", f"{place}.score", hint)
-    return score
+    return points
 
 
 def self_harm(baseline: Baseline) -> str:
@@ -61,20 +47,22 @@ def self_harm(baseline: Baseline) -> str:
 
 
 def _sum(instrument: Instrument, items: list[int | None], field: str) -> float:
-    form = FORMS.get(instrument.name)
-    if form is None:
+    name = FORM_OF.get(instrument.name)
+    if name is None:
         message = "items of this instrument are not scored here"
         raise RequestError(422, "items_not_scored", message, field, "Send the score instead")
-    if len(items) != form.items or None in items:
-        hint = f"Send all {form.items} answers, in the order of the form; missing answers are not made up"
+    wanted = len(FORMS[name].ranges)
+    if len(items) != wanted or None in items:
+        hint = f"Send all {wanted} answers, in the order of the form; missing answers are not made up"
         raise RequestError(422, "items_incomplete", "some items are missing", field, hint)
-    answers = [answer for answer in items if answer is not None]
-    wrong = [i for i, answer in enumerate(answers) if not 0 <= answer <= form.highest]
-    if wrong:
-        hint = f"Answers go from 0 to {form.highest}"
-        raise RequestError(422, "out_of_range", "an answer is not on the scale", f"{field}[{wrong[0]}]", hint)
-    turned = [form.highest - a if i in form.reversed else a for i, a in enumerate(answers, start=1)]
-    return float(sum(turned))
+    try:
+        found = score(name, items)[0].total
+    except InvalidInput as error:
+        first = error.problems[0]
+        place = f"{field}[{int(first.column) - 1}]"
+        raise RequestError(422, "out_of_range", "an answer is not on the scale", place, first.remedy) from error
+    assert found is not None  # noqa: S101  (no answer is missing)
+    return found
 
 
 def _factor(instrument: Instrument, scale: str | None, place: str) -> float:

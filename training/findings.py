@@ -81,7 +81,11 @@ def figures(
 
 def _testable(problem: Problem) -> list[tuple[str, str, str]]:
     design = problem.design
-    present = {"microbiome": design.stool.any(), "lifestyle": bool(design.covariates), "arm": len(set(design.arm.tolist())) > 1}
+    present = {
+        "microbiome": design.stool.any(),
+        "lifestyle": bool(design.covariates),
+        "arm": len(set(design.arm.tolist())) > 1,
+    }
     return [pair for pair in INCREMENTS if present[pair[0]]]
 
 
@@ -106,6 +110,27 @@ def _warnings(problem: Problem, found: Any, added: list[Increment]) -> list[str]
     if problem.dropped:
         said.append(f"{problem.dropped} outcome rows have no target and were left out.")
     return said
+
+
+def sample_warnings(cohort: Cohort, problem: Problem) -> list[str]:
+    """Return a line where stool was taken after the baseline it stands for (times in one unit only)."""
+    info, samples = cohort.info, cohort.samples
+    blank = [None] * len(samples["sample_id"])
+    cells = zip(samples["sample_id"], samples.get("time", blank), samples.get("time_unit", blank), strict=True)
+    taken = {
+        sample: float(time)
+        for sample, time, unit in cells
+        if isinstance(time, float)
+        and (unit or info.time_unit).split(" ")[0] == (info.outcome_time_unit or info.time_unit)
+    }
+    design = problem.design
+    late = sum(taken.get(s, -np.inf) > start for s, start in zip(design.sample, design.baseline_time, strict=True))
+    if not late:
+        return []
+    return [
+        f"stool_after_baseline: in {late} of {len(design)} rows the stool was taken after the baseline score, so it may "
+        "already show the therapy."
+    ]
 
 
 def study_figures(problem: Problem, studies: Evaluation | None) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def train(folder: Path, config: RunConfig, *, name: str, uri: str | None, say: S
     Raises InvalidInput (bad cohort), Refused (leak; too few people: then the run is recorded first).
     """
     started = time.time()
-    cohort = read_cohort(folder, accept=frozenset(config.accept))
+    cohort = read_cohort(folder, accept=frozenset(config.accept), instrument=config.instrument)
     problem = pose(cohort, config.instrument, task=config.task, follow_up=config.follow_up, positive=config.positive)
     refuse_if_untestable(problem)
     refuse_leaks(cohort, problem)
@@ -93,6 +93,7 @@ def learn(cohort: Cohort, problem: Problem, config: RunConfig, *, run_id: str, n
     shown = [row for row in evaluation.predictions if row in CATALOG or row == CHOSEN]
     answers = {row: held_out(problem, evaluation, row) for row in shown}
     record |= findings.figures(problem, evaluation, answers, weights, enough)
+    record["warnings"] += findings.sample_warnings(cohort, problem)
     record |= {
         "noise": [{"best_inner_r2": best, "nested_r2": nested} for best, nested in noise],
         "leave_one_study_out": findings.study_figures(problem, studies),
@@ -142,7 +143,11 @@ def _bundle_fields(record: dict[str, Any]) -> dict[str, Any]:
     kept = ("model_name", "run_id", "data_digest", "split_digest", "code_digest", "lock_digest", "task")
     named = {"kind": "bundle", "name": record["model_name"], **{name: record[name] for name in kept}}
     arm = next((row["verdict"] for row in record["increment"] if row["block"] == "arm"), "not shown")
-    design = {"randomised": record["cohort"]["randomised"], "arm_effect": arm, "time_unit": record["cohort"]["outcome_time_unit"]}
+    design = {
+        "randomised": record["cohort"]["randomised"],
+        "arm_effect": arm,
+        "time_unit": record["cohort"]["outcome_time_unit"],
+    }
     return {**named, **design, "card": report.card(runfolder.plain(record))}
 
 

@@ -53,15 +53,6 @@ def _dated_columns(cohort: Cohort, problem: posed.Problem) -> list[Problem]:
                     _declare(name), "lifestyle.tsv", None, name) for name in names]  # fmt: skip
 
 
-def _post_baseline(cohort: Cohort, problem: posed.Problem) -> list[Problem]:
-    """A column declared as measured after a row's baseline, but with role baseline."""
-    start = np.nanmin(problem.design.baseline_time) if np.isfinite(problem.design.baseline_time).any() else np.inf
-    late = [name for name, info in cohort.info.columns.items()
-            if name in cohort.covariate_names() and info.measured_at is not None and info.measured_at > start]  # fmt: skip
-    return [Problem("measured_after_baseline", "this feature is declared as measured after the baseline",
-                    'Set role = "post_baseline" in cohort.toml', "lifestyle.tsv", None, name) for name in late]  # fmt: skip
-
-
 def _outcome_copies(cohort: Cohort, problem: posed.Problem) -> list[Problem]:
     """A feature that is the follow-up score, the change, or a rescaled copy of either."""
     found = []
@@ -92,7 +83,7 @@ def _copies(values: Array, target: Array) -> bool:
 def _scaled_columns(cohort: Cohort, problem: posed.Problem) -> list[Problem]:
     """Several columns with mean 0 and sd 1 to many digits: scaled over all people, held-out ones included."""
     scaled = [
-        name for name, column in cohort.lifestyle.items() if name in cohort.covariate_names() and _standardised(column)
+        name for name, column in cohort.lifestyle.items() if name in problem.design.covariates and _standardised(column)
     ]
     return [Problem("scaled_before_split", "this column has mean 0 and sd 1 over all rows: it was scaled before the split",
                     "Give the raw values; Vagus scales inside the folds", "lifestyle.tsv", None, name) for name in scaled]  # fmt: skip
@@ -194,5 +185,5 @@ def _selected_outside(cohort: Cohort, problem: posed.Problem) -> list[Problem]:
 
 
 CHECKS: tuple[Check, ...] = (
-    _dated_columns, _post_baseline, _outcome_copies, _scaled_columns, _batch_is_outcome, _arm_after_outcome, _twins, _selected_outside,
+    _dated_columns, _outcome_copies, _scaled_columns, _batch_is_outcome, _arm_after_outcome, _twins, _selected_outside,
 )  # fmt: skip

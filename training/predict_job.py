@@ -24,7 +24,7 @@ def run(
 ) -> dict[str, Any]:
     """Write the prediction table; return counts, digests and where things are. The table appears whole or not at all."""
     bundle = Bundle.load(promotion.bundle_folder(model, uri))
-    cohort = read_cohort(folder, accept=accept)
+    cohort = read_cohort(folder, accept=accept, instrument=bundle.instrument)
     references = load_sites(sites) if sites else batch.site_references(cohort, bundle)
     found: dict[str, Any] = {"out": str(out), "model_digest": bundle.digest, "instrument": bundle.instrument}
     if references and not sites:

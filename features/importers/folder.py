@@ -24,6 +24,7 @@ from features.importers.header import FILE, header_text, read_header
 from features.importers.plausibility import OUTCOME_NUMBERS
 from features.importers.tables import TEXT_COLUMNS, Table, Tables, cell, read_table, source_digests
 from features.importers.writers import WRITERS
+from features.instruments import find
 from features.lifestyle import FIELDS, canonical, converted
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
@@ -61,33 +62,42 @@ def check_cohort(folder: Path) -> list[Problem]:
     return _read(folder)[1]
 
 
-def read_cohort(folder: Path, *, accept: frozenset[str] = frozenset()) -> Cohort:
+def read_cohort(folder: Path, *, accept: frozenset[str] = frozenset(), instrument: str = "") -> Cohort:
     """Read a cohort folder; raises InvalidInput with every problem but those of a code in `accept` or NOTED.
 
-    `accept` holds codes of ACCEPTABLE; values so accepted are kept as they are.
+    `accept` holds codes of ACCEPTABLE; values so accepted are kept as they are. Where only one `instrument` will be
+    looked at, scores of others may be out of range.
     """
     unknown = accept - ACCEPTABLE - NOTED
     if unknown:
         known = ", ".join(sorted(ACCEPTABLE | NOTED))
         raise invalid("cannot_accept", f"{', '.join(sorted(unknown))} cannot be accepted", f"Choose from: {known}")
-    cohort, problems = _read(folder)
+    cohort, problems = _read(folder, instrument)
     left = [problem for problem in problems if problem.code not in accept | NOTED]
     if left or cohort is None:
         raise InvalidInput(left)
     return cohort
 
 
-def _read(folder: Path) -> tuple[Cohort | None, list[Problem]]:
+def _read(folder: Path, instrument: str = "") -> tuple[Cohort | None, list[Problem]]:
     if not folder.is_dir():
         return None, [Problem("missing_folder", "there is no such folder", "Name a cohort folder", folder.name)]
     problems: list[Problem] = []
     info = read_header(folder, problems)
     texts = {stem: read_table(folder, stem, names, problems) for stem, names in REQUIRED.items()}
-    problems += table_problems(Tables(info, **texts))
+    problems += [p for p in table_problems(Tables(info, **texts)) if not _of_another(p, texts["outcomes"], instrument)]
     counts = read_abundance(folder, info.abundance_unit, texts["samples"]["sample_id"], problems)
     problems.sort(key=lambda problem: (problem.file, problem.row or 0, problem.column, problem.code))
     tables = {stem: _cells(table, _ALWAYS[stem], info) for stem, table in texts.items()}
     return Cohort(_own_units(info), **tables, counts=counts, source=source_digests(folder, STEMS)), problems
+
+
+def _of_another(problem: Problem, outcomes: Table, instrument: str) -> bool:
+    """Whether the problem is a score out of range of an instrument other than the one named ('' = none named)."""
+    if not instrument or problem.code != "score_out_of_range" or problem.row is None:
+        return False
+    named = outcomes["instrument"][outcomes.lines.index(problem.row)]
+    return find(named).name != find(instrument).name
 
 
 def _cells(table: Table, always: tuple[str, ...], info: CohortInfo) -> Columns:

@@ -176,6 +176,22 @@ def test_week_ten_fibre_is_stopped_once_it_is_not_declared(tmp_path, shared, vag
     assert '[columns."fiber_g_week_10"] role = "baseline"' in done.stderr
 
 
+def test_a_column_declared_as_measured_later_is_not_a_feature_and_stops_nothing(clean, tmp_path):
+    from features.importers.folder import read_cohort
+    from training.leaks import find_leaks
+    from training.problem import pose
+
+    folder = tmp_path / "cohort"
+    shutil.copytree(clean, folder)
+    follow_up_column(folder)
+    with (folder / "cohort.toml").open("a") as toml:
+        toml.write("\n[columns.phq9_week_8]\nmeasured_at = 8\n")
+    cohort = read_cohort(folder)
+    problem = pose(cohort, "PHQ-9")
+    assert "phq9_week_8" not in problem.design.covariates
+    assert find_leaks(cohort, problem) == []
+
+
 def test_the_clean_cohort_has_no_leak(clean):
     from features.importers.folder import read_cohort
     from training.leaks import find_leaks

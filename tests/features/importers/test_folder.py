@@ -160,3 +160,12 @@ def test_real_cohorts_read_with_none_but_their_known_problems(name, tmp_path):
     cohort = read_cohort(SHARED / name, accept=ACCEPTABLE)
     write_cohort(cohort, tmp_path / "copy")
     assert read_cohort(tmp_path / "copy", accept=ACCEPTABLE).digest == cohort.digest
+
+
+def test_scores_of_another_instrument_may_be_out_of_range_when_one_is_named(folder, edit):
+    edit("outcomes.tsv", "B\tB1\tPHQ-9\t0\t12", "B\tB1\tGAD-7\t0\t99")
+    for named in ("", "GAD-7"):
+        with pytest.raises(InvalidInput, match="score_out_of_range"):
+            read_cohort(folder, instrument=named)
+    assert read_cohort(folder, instrument="PHQ-9").design("PHQ-9").baseline.tolist() == [14.0]
+    assert [p.code for p in check_cohort(folder)] == ["score_out_of_range"]
