@@ -17,6 +17,7 @@ from models.receipt import verify_receipt
 from training.audit import catalogue, checklist, page, plots
 from training.audit.compare import compare
 from training.audit.runs import Run, read_run
+from training.audit.verify import restored
 
 _MAX_BODY = 1024 * 1024
 _HEADERS = {
@@ -107,7 +108,8 @@ def _checklist(folder: Path, fields: Fields) -> str:
 
 def _verify(folder: Path, fields: Fields) -> str:
     key = fields.get("key", "").strip()
-    receipt, checkpoint = verify_receipt(fields.get("receipt", "").strip().encode(), [key] if key else None)
+    content = restored(fields.get("receipt", "").encode())  # what is pasted has often been indented
+    receipt, checkpoint = verify_receipt(content, [key] if key else None)
     entry, by = receipt["entry"], "the key you trust" if key else "a key nobody pinned"
     said = (
         f"Verified: {entry['kind']} {entry['id']} at {entry['time']}, entry {receipt['index']} of {checkpoint.origin}"

@@ -53,14 +53,17 @@ def verify(
     return _receipt(place, trusted, reformatted)
 
 
+def restored(content: bytes) -> bytes:
+    """Return the canonical form of a receipt that a JSON tool has indented or reordered."""
+    try:
+        return canonical_json(json.loads(content))
+    except (ValueError, RecursionError) as error:
+        raise VerificationFailed("receipt: not readable as JSON; it was altered or cut short") from error
+
+
 def _receipt(path: Path, trusted: Sequence[str] | None, reformatted: bool) -> dict[str, Any]:
     content = path.read_bytes()
-    if reformatted:
-        try:
-            content = canonical_json(json.loads(content))
-        except (ValueError, RecursionError) as error:
-            raise VerificationFailed(f"{path.name}: not readable as JSON") from error
-    receipt, checkpoint = verify_receipt(content, trusted)
+    receipt, checkpoint = verify_receipt(restored(content) if reformatted else content, trusted)
     entry = receipt["entry"]
     signer = {"public_key": receipt["public_key"], "status": "signed" if trusted is None else "trusted"}
     named = {name: entry[name] for name in ("id", "kind", "time", "actor", "facts")}

@@ -1,6 +1,7 @@
 """The local page does what the commands do, and answers nobody else."""
 
 import http.client
+import json
 import re
 import threading
 from urllib.parse import urlencode
@@ -65,6 +66,9 @@ def test_a_receipt_is_verified_and_a_spoiled_one_is_not(server, tmp_path):
     log.close()
     answer, text = ask(server, "/verify", {"receipt": receipt, "key": key})
     assert (answer.status, "signed by the key you trust" in text) == (200, True)
+    pretty = json.dumps(json.loads(receipt), indent=2)
+    assert ask(server, "/verify", {"receipt": pretty, "key": key})[0].status == 200
+    assert ask(server, "/verify", {"receipt": "{"})[0].status == 422
     answer, text = ask(server, "/verify", {"receipt": receipt.replace("-2", "-3")})
     assert (answer.status, "the answer is not the one that was logged" in text) == (422, True)
 
