@@ -35,7 +35,9 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default=LOOPBACK)
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--state", type=Path, help="folder for what the workers share (default: a temporary one)")
+    parser.add_argument(
+        "--state", type=Path, help="folder of lasting state: outcomes, stop switch (default: a temporary one)"
+    )
     parser.add_argument("--site-reference", type=Path, metavar="FILE", help="the .sites.json of vagus predict")
     parser.add_argument("--log", type=Path, default=DEFAULT_FOLDER, help="folder of the append-only log")
     parser.add_argument("--no-log", action="store_true", help="log nothing and give no receipts")
@@ -56,14 +58,15 @@ def serve(options: argparse.Namespace) -> int:
         keys=options.keys.resolve() if options.keys else None,
         key_digest=digest_of(key) if key else "",
         log=None if options.no_log else options.log.resolve(),
+        outcomes=(options.state / "outcomes.db").resolve() if options.state else None,
         sites=options.site_reference.resolve() if options.site_reference else None,
         state=(options.state or Path(tempfile.mkdtemp(prefix="vagus-state-"))).resolve(),
     )
+    bundles = load_bundles(settings.models)
     if options.state:
         options.state.mkdir(parents=True, exist_ok=True)
     if settings.log is not None:
         prepare_ledger(settings.log)
-    bundles = load_bundles(settings.models)
     if settings.sites is not None:
         load_sites(settings.sites)
     for name, bundle in bundles.items():

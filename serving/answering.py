@@ -26,6 +26,8 @@ def answer_patients(desk: Desk, who: Principal, request: PredictRequest, route: 
         asked = to_builtins(request.patients) if sent is None else msgspec.json.decode(sent)["patients"]
         facts = _facts(reply, instrument, route)
         desk.journal.predictions(who, asked, reply["predictions"], facts)
+    if desk.outcomes is not None:
+        desk.outcomes.told(who.tenant, reply["model"]["digest"], reply["predictions"])
     return reply
 
 

@@ -14,6 +14,7 @@ from models.sites import load_sites
 from serving.access import Access, Principal, read_keys
 from serving.budget import Budget
 from serving.journal import Journal
+from serving.outcomes import Outcomes
 from serving.repeats import Repeats
 from serving.settings import Settings
 from serving.switch import Switch
@@ -32,14 +33,22 @@ class Desk:
     repeats: Repeats = field(default_factory=Repeats)
     sites: Mapping[str, SiteReference] = field(default_factory=dict)
     journal: Journal | None = None
+    outcomes: Outcomes | None = None
     verdicts: dict[str, str] = field(default_factory=dict)
     metrics: Callable[[], bytes] = field(default=bytes)
+
+    @property
+    def writes(self) -> bool:
+        """Return whether an answer waits for the disk."""
+        return self.journal is not None or self.outcomes is not None
 
     @classmethod
     def open(cls, settings: Settings) -> Desk:
         """Verify and load everything the settings name; raises InvalidInput or VerificationFailed."""
         budget = Budget(settings.rate, settings.burst)
         desk = cls(settings, load_bundles(settings.models), access_of(settings), budget, Switch(settings.state))
+        if settings.outcomes is not None:
+            desk.outcomes = Outcomes(settings.outcomes)
         desk.sites = load_sites(settings.sites) if settings.sites else {}
         if settings.log is not None:
             desk.journal = Journal.open(settings.log)

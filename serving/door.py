@@ -117,7 +117,7 @@ class Door:
         body = await read_body(headers, receive, desk.settings.body_limit)
         call = Call(body, headers, path, scope["query_string"], principal)
         # The log waits for the disk: other requests must not wait with it.
-        if len(body) >= LARGE or (route.clinical and desk.journal is not None):
+        if len(body) >= LARGE or (route.clinical and desk.writes):
             return await asyncio.to_thread(route.handler, desk, call)
         return route.handler(desk, call)
 

@@ -15,12 +15,14 @@ from serving.columnar import ColumnarRequest, is_columnar, rows_of
 from serving.desk import Desk
 from serving.faults import RequestError
 from serving.openapi import openapi, page
+from serving.outcomes import Outcomes, OutcomesRequest
 from serving.schemas import CompareRequest, PredictRequest, decode, decoder
 from serving.wire import CSV, FHIR, HTML, JSON, NDJSON, OPEN, PROMETHEUS, Call, Reply, Route, reply
 
 _PREDICT = decoder(PredictRequest)
 _COLUMNS = decoder(ColumnarRequest)
 _COMPARE = decoder(CompareRequest)
+_OUTCOMES = decoder(OutcomesRequest)
 
 
 def post_predict(desk: Desk, call: Call) -> Reply:
@@ -57,6 +59,24 @@ def get_docs(desk: Desk, call: Call) -> Reply:
 def get_metrics(desk: Desk, call: Call) -> Reply:
     """Answer `GET /metrics`: counters in the Prometheus text format."""
     return Reply(desk.metrics(), PROMETHEUS)
+
+
+def post_outcomes(desk: Desk, call: Call) -> Reply:
+    """Answer `POST /outcomes`: scores seen at follow-up, kept in quarantine."""
+    outcomes = decode(call.body, _OUTCOMES).outcomes
+    return reply({"received": len(outcomes), "new": _store(desk).seen(call.principal.tenant, outcomes)})
+
+
+def get_monitor(desk: Desk, call: Call) -> Reply:
+    """Answer `GET /monitor`: volume, refusals and calibration of the tenant that asks."""
+    return reply(_store(desk).summary(call.principal.tenant))
+
+
+def _store(desk: Desk) -> Outcomes:
+    if desk.outcomes is None:
+        hint = "Start it with --state FOLDER"
+        raise RequestError(503, "no_state", "the service keeps no state", "", hint)
+    return desk.outcomes
 
 
 def post_stop(desk: Desk, call: Call) -> Reply:
@@ -127,6 +147,8 @@ _SEVERAL = "List several interventions for one patient, unranked"
 ROUTES: tuple[Route, ...] = (
     Route("POST", "/predict", ASKERS, post_predict, _PATIENTS, accepts=BATCHES, body=PredictRequest, clinical=True),
     Route("POST", "/compare", ASKERS, post_compare, _SEVERAL, body=CompareRequest, clinical=True),
+    Route("POST", "/outcomes", ASKERS, post_outcomes, "Send the scores seen at follow-up", body=OutcomesRequest),
+    Route("GET", "/monitor", ROLES, get_monitor, "Volume, refusals and calibration of your own predictions"),
     Route("GET", "/card", ROLES, get_card, "The model card"),
     Route("GET", "/docs", ROLES, get_docs, "This description, for people", gives=HTML),
     Route("GET", "/docs.json", ROLES, get_openapi, "This description, for machines"),

@@ -26,7 +26,7 @@ class Settings:
     patients. Each key may ask `rate` times per second on average and `burst` times at once, per worker (0 = no
     limit). `issuer`, `audience` and `jwks` (a file) name the identity provider whose tokens are taken; `state`
     is a folder that the workers share; `log` is the folder of the append-only log, None = nothing is logged;
-    `sites` is a file of site references.
+    `sites` is a file of site references; `outcomes` is the file that outcomes are kept in, None = not taken.
     """
 
     models: tuple[Path, ...] = ()
@@ -46,6 +46,7 @@ class Settings:
     state: Path | None = None
     log: Path | None = None
     sites: Path | None = None
+    outcomes: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse settings that contradict each other."""
@@ -77,6 +78,7 @@ class Settings:
             "VAGUS_STATE": str(self.state or ""),
             "VAGUS_LOG": str(self.log or ""),
             "VAGUS_SITES": str(self.sites or ""),
+            "VAGUS_OUTCOMES": str(self.outcomes or ""),
         }
 
     @classmethod
@@ -101,6 +103,7 @@ class Settings:
             state=_path(environ, "VAGUS_STATE"),
             log=_path(environ, "VAGUS_LOG"),
             sites=_path(environ, "VAGUS_SITES"),
+            outcomes=_path(environ, "VAGUS_OUTCOMES"),
         )
 
 

@@ -182,7 +182,8 @@ class Server:
 
 @pytest.fixture(scope="session")
 def server(bundle_folder, tmp_path_factory):
-    running = Server(bundle_folder, directory=tmp_path_factory.mktemp("server"))
+    directory = tmp_path_factory.mktemp("server")
+    running = Server(bundle_folder, "--state", str(directory / "state"), directory=directory)
     try:
         yield running.wait()
     finally:

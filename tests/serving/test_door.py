@@ -150,6 +150,8 @@ ALLOWED = {path: set(ROLES) for path in OPEN} | {
     "/docs.json": set(ROLES),
     "/metrics": {"data_scientist", "auditor", "operator"},
     "/stop": {"operator"},
+    "/outcomes": {"clinic", "data_scientist", "operator"},
+    "/monitor": set(ROLES),
     "/start": {"operator"},
     "/cds-services/gut-response": {"clinic", "data_scientist", "operator"},
     "/cds-services/gut-response/feedback": {"clinic", "data_scientist", "operator"},

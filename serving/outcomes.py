@@ -1,0 +1,112 @@
+"""Outcomes that come back: what was predicted beside what was seen, for calibration, and in quarantine until checked.
+
+The store is a file of the service's state folder. It holds the numbers of a prediction under its random id, the
+tenant that asked, and no other word about the person.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from serving.faults import RequestError
+from serving.schemas import Text
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS told (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, model TEXT NOT NULL, time REAL NOT NULL,
+  baseline REAL, change REAL, lower REAL, upper REAL, p_response REAL);
+CREATE TABLE IF NOT EXISTS refused (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, reasons TEXT NOT NULL, time REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY REFERENCES told (id), follow_up REAL NOT NULL,
+  steered INTEGER NOT NULL, time REAL NOT NULL, state TEXT NOT NULL DEFAULT 'quarantined');
+"""
+
+
+class Outcome(Struct, forbid_unknown_fields=True, frozen=True):
+    """The score seen at follow-up; `steered` says whether the prediction influenced the therapy."""
+
+    prediction_id: Text
+    follow_up: float
+    steered: bool
+
+
+class OutcomesRequest(Struct, forbid_unknown_fields=True, frozen=True):
+    """The body of `POST /outcomes`."""
+
+    outcomes: Annotated[list[Outcome], Meta(min_length=1, max_length=1000)]
+
+
+class Outcomes:
+    """The store, shared by the workers of a service."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file."""
+        self.path = path
+        with self._connect() as store:
+            store.execute("PRAGMA journal_mode=WAL")
+            store.executescript(_SCHEMA)
+
+    def told(self, tenant: str, digest: str, predictions: Sequence[Mapping[str, Any]]) -> None:
+        """Keep the numbers of predictions, and the reasons of refusals."""
+        now = time.time()
+        numbers = [_numbers(p, tenant, digest, now) for p in predictions if p["answered"]]
+        refusals = [(p["prediction_id"], tenant, ",".join(p["reasons"]), now) for p in predictions if not p["answered"]]
+        with self._connect() as store:
+            store.executemany("INSERT OR IGNORE INTO told VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", numbers)
+            store.executemany("INSERT OR IGNORE INTO refused VALUES (?, ?, ?, ?)", refusals)
+
+    def seen(self, tenant: str, outcomes: Sequence[Outcome]) -> int:
+        """Take outcomes in, all or none, and return how many are new; a tenant knows its own predictions only."""
+        now = time.time()
+        with self._connect() as store:
+            for i, outcome in enumerate(outcomes):
+                found = store.execute("SELECT tenant FROM told WHERE id = ?", (outcome.prediction_id,)).fetchone()
+                if found is None or found[0] != tenant:
+                    hint = "Send the prediction_id of an answered prediction"
+                    place = f"outcomes[{i}].prediction_id"
+                    raise RequestError(404, "unknown_prediction", "there is no such prediction", place, hint)
+            rows = [(o.prediction_id, o.follow_up, int(o.steered), now) for o in outcomes]
+            insert = "INSERT OR IGNORE INTO seen (id, follow_up, steered, time) VALUES (?, ?, ?, ?)"
+            return store.executemany(insert, rows).rowcount
+
+    def summary(self, tenant: str) -> dict[str, Any]:
+        """Return volume, refusals by reason, and how predictions fared against outcomes; groups under 10 are hidden."""
+        with self._connect() as store:
+            told = store.execute("SELECT COUNT(*) FROM told WHERE tenant = ?", (tenant,)).fetchone()[0]
+            refused = store.execute("SELECT reasons FROM refused WHERE tenant = ?", (tenant,)).fetchall()
+            pairs = store.execute(_PAIRS, (tenant,)).fetchall()
+        reasons: dict[str, int] = {}
+        for (codes,) in refused:
+            for code in codes.split(","):
+                reasons[code] = reasons.get(code, 0) + 1
+        return {"answered": told, "refused": len(refused), "reasons": reasons, "calibration": _calibration(pairs)}
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, timeout=10)
+
+
+_PAIRS = """SELECT seen.follow_up - told.baseline, told.change, told.lower, told.upper, seen.steered
+FROM seen JOIN told ON told.id = seen.id WHERE told.tenant = ?"""
+FEWEST = 10
+
+
+def _calibration(pairs: Sequence[tuple[float, float, float, float, int]]) -> dict[str, Any]:
+    """Coverage and mean error. Predictions that steered therapy changed what they predicted: they stand apart."""
+    free = [pair for pair in pairs if not pair[4]]
+    if len(free) < FEWEST:
+        return {"outcomes": len(pairs), "steered": len(pairs) - len(free), "coverage": None, "mean_error": None}
+    inside = sum(lower <= change <= upper for change, _, lower, upper, _ in free)
+    error = sum(change - predicted for change, predicted, *_ in free) / len(free)
+    steered = len(pairs) - len(free)
+    return {"outcomes": len(pairs), "steered": steered, "coverage": inside / len(free), "mean_error": error}
+
+
+def _numbers(p: Mapping[str, Any], tenant: str, digest: str, now: float) -> tuple[Any, ...]:
+    interval = p["interval"] or {"lower": None, "upper": None}
+    baseline = p["follow_up"] - p["change"]
+    head = (p["prediction_id"], tenant, digest, now)
+    return (*head, baseline, p["change"], interval["lower"], interval["upper"], p["response_probability"])
