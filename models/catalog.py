@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.dummy import DummyRegressor
@@ -25,13 +27,18 @@ from features.encoding import MICROBIOME
 from models.additive import AdditiveBlockRegressor
 
 Params = Mapping[str, Any]
+Array = npt.NDArray[np.float64]
 COVARIATES = ("base", "curve", "arm", "life", "study")
 RAW = "taxon"  # the pseudo-block of untransformed abundances
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of the catalogue: which blocks it sees (None = all encoded ones), how it is made, what is searched."""
+    """One row of the catalogue: which blocks it sees (None = all encoded ones), how it is made, what is searched.
+
+    `staged` predicts from the first k trees of a fitted ensemble: a grid over `n_estimators` is then read off one fit, because
+    the first k trees are the very trees that a fit of k trees would have grown.
+    """
 
     name: str
     title: str
@@ -39,6 +46,7 @@ class Entry:
     blocks: tuple[str, ...] | None = None
     grid: tuple[Params, ...] = ({},)
     reference: bool = False
+    staged: Callable[[Any, Array, int], Array] | None = None
 
 
 def _additive(params: Params, seed: int) -> Any:
@@ -47,6 +55,14 @@ def _additive(params: Params, seed: int) -> Any:
 
 def _forest(params: Params, seed: int) -> Any:
     return RandomForestRegressor(**{"n_estimators": 100, "n_jobs": 1, "random_state": seed, **params})
+
+
+def _first_trees(model: Any, X: Array, k: int) -> Array:
+    return np.asarray(np.mean([tree.predict(X) for tree in model.estimators_[:k]], axis=0))
+
+
+def _first_rounds(model: Any, X: Array, k: int) -> Array:
+    return np.asarray(model.predict(X, iteration_range=(0, k)), dtype=float)
 
 
 def _boosted(params: Params, seed: int) -> Any:
@@ -69,11 +85,11 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("additive", "Additive block-variance model", _additive),
     Entry("elastic_net", "Elastic net", lambda p, s: ElasticNet(max_iter=5000, tol=1e-3, **p),
           grid=tuple({"alpha": a, "l1_ratio": r} for r in (0.2, 0.9) for a in (1.0, 0.5, 0.25, 0.12, 0.06))),
-    Entry("random_forest", "Random forest", _forest,
-          grid=tuple({"max_features": 0.33, "min_samples_leaf": leaf} for leaf in (10, 3))),
-    Entry("xgboost", "XGBoost", _boosted,
+    Entry("random_forest", "Random forest", _forest, staged=_first_trees,
+          grid=tuple({"n_estimators": n, "max_features": 0.33, "min_samples_leaf": leaf} for leaf in (10, 3) for n in (40, 100))),
+    Entry("xgboost", "XGBoost", _boosted, staged=_first_rounds,
           grid=tuple({"n_estimators": n, "max_depth": depth, "learning_rate": 0.05, "min_child_weight": 5}
-                     for depth in (1, 3) for n in (60, 180))),
+                     for depth in (1, 3) for n in (40, 80, 160))),
 )  # fmt: skip
 
 CATALOG: Mapping[str, Entry] = {entry.name: entry for entry in ENTRIES}

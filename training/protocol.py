@@ -163,7 +163,7 @@ def shuffled(problem: Problem, *, draws: int, seed: int) -> list[tuple[float, fl
         noise = problem.with_y(rng.permutation(problem.y))
         result = evaluate(
             noise,
-            outer_splits(noise, repeats=1, seed=seed + draw),
+            outer_splits(noise, repeats=1, seed=seed + draw, folds=OUTER_FOLDS if problem.people <= 300 else 3),
             seed=seed,
             title=f"shuffled outcome {draw + 1}/{draws}",
         )

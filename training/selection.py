@@ -89,9 +89,11 @@ def choose(problem: Problem, candidates: Sequence[str], *, seed: int) -> Choice:
         part, rest = problem.take(train), problem.take(held_out)
         encoder, Z = encode(part)
         _, W = encode(rest, encoder)
-        for i, config in enumerate(tried):
-            predicted, _ = fit_predict(CATALOG[config.entry], config.params, Z, part.y, W, seed=seed)
-            losses[i, held_out] = (rest.y - predicted) ** 2
+        for group in _groups(tried):
+            for i, predicted in zip(
+                group, _group_predictions([tried[i] for i in group], Z, part.y, W, seed), strict=True
+            ):
+                losses[i, held_out] = (rest.y - predicted) ** 2
     per_person = _per_subject(losses, problem.subjects)
     best = {
         name: _one_standard_error(per_person, [i for i, c in enumerate(tried) if c.entry == name])
@@ -107,6 +109,28 @@ def choose(problem: Problem, candidates: Sequence[str], *, seed: int) -> Choice:
         float(1.0 - losses.mean(axis=1).min() / total),
         rmse,
     )
+
+
+def _groups(tried: Sequence[Configuration]) -> list[list[int]]:
+    """Return the configurations that one fit serves: alike but for the number of trees, where stages can be read off."""
+    groups: dict[Any, list[int]] = {}
+    for i, config in enumerate(tried):
+        rest = {name: value for name, value in config.params.items() if name != "n_estimators"}
+        key = (config.entry, *sorted(rest.items())) if CATALOG[config.entry].staged else i
+        groups.setdefault(key, []).append(i)
+    return list(groups.values())
+
+
+def _group_predictions(
+    group: Sequence[Configuration], train: pd.DataFrame, y: Array, test: pd.DataFrame, seed: int
+) -> list[Array]:
+    entry = CATALOG[group[0].entry]
+    if entry.staged is None:
+        return [fit_predict(entry, config.params, train, y, test, seed=seed)[0] for config in group]
+    columns = [name for name in columns_of(list(train.columns), entry) if not name.startswith(f"{RAW}:")]
+    largest = max(group, key=lambda config: int(config.params["n_estimators"]))
+    model = fit_entry(entry, largest.params, train[columns], y, seed=seed)
+    return [entry.staged(model, test[columns].to_numpy(), int(config.params["n_estimators"])) for config in group]
 
 
 def _per_subject(losses: Array, subjects: Any) -> Array:

@@ -1,0 +1,55 @@
+"""The inner loop: one standard error, configurations that share a fit, and the very choice GridSearchCV would make."""
+
+import numpy as np
+import pytest
+from sklearn.model_selection import PredefinedSplit, cross_val_predict
+
+from features.synthetic import simulate
+from models.catalog import CANDIDATES, CATALOG, pipeline
+from training.problem import pose
+from training.selection import INNER_FOLDS, _groups, _one_standard_error, choose, configurations
+from training.splits import by_group
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return pose(simulate(subjects=90, seed=4)[0], "PHQ-9")
+
+
+def test_the_simplest_within_one_standard_error_wins():
+    better = np.array([1.0, 1.0, 1.0, 1.0])
+    noisy = better + np.array([0.9, -0.8, 0.9, -0.8])  # a little worse on average, well within the error
+    worse = better + np.array([1.0, 1.1, 0.9, 1.0])
+    assert _one_standard_error(np.array([noisy, better]), [0, 1]) == 0
+    assert _one_standard_error(np.array([worse, better]), [0, 1]) == 1
+    assert _one_standard_error(np.array([better, better]), [0, 1]) == 0
+
+
+def test_the_additive_model_is_the_simplest_candidate():
+    assert configurations(CANDIDATES)[0].entry == "additive"
+
+
+def test_numbers_of_trees_share_one_fit():
+    tried = configurations(CANDIDATES)
+    assert len(tried) == 1 + 10 + 4 + 6
+    assert len(_groups(tried)) == 1 + 10 + 2 + 2
+
+
+@pytest.mark.parametrize("name", ["elastic_net", "random_forest", "xgboost"])
+def test_same_losses_as_a_search_over_the_pipeline(problem, name):
+    """Encoder fitted once per fold and trees read as prefixes, against scikit-learn fitting the whole Pipeline each time."""
+    split = by_group(problem.subjects, INNER_FOLDS, seed=1, repeat=0, y=problem.y)
+    frame, rmse = problem.design.frame(), {}
+    for config in configurations((name,)):
+        model = pipeline(CATALOG[name], config.params, seed=0, unit=problem.design.unit, comparator=problem.comparator)
+        predicted = cross_val_predict(model, frame, problem.y, cv=PredefinedSplit(split.fold))
+        rmse[str(config)] = float(np.sqrt(np.mean((problem.y - predicted) ** 2)))
+    found = choose(problem, (name,), seed=0)
+    assert found.rmse[name] == pytest.approx(rmse[str(found.winner)], rel=1e-6)
+    assert found.best_r2 == pytest.approx(1 - min(rmse.values()) ** 2 / np.var(problem.y), rel=1e-6)
+
+
+def test_a_choice_is_the_same_twice(problem):
+    first, second = (choose(problem, ("additive", "elastic_net"), seed=3) for _ in range(2))
+    assert first.winner == second.winner
+    assert first.rmse == second.rmse
