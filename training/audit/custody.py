@@ -26,6 +26,7 @@ KEYS = Path(".vagus/keys")
 def main(argv: list[str]) -> int:
     """Do one act and print what was done; returns 0, or raises what the front door shows."""
     options = _parser().parse_args(argv)
+    options.actor = options.actor or _account()
     found: Mapping[str, Any] = options.act(options)
     lines = "".join(f"{name}: {value}\n" for name, value in found.items())
     sys.stdout.write(json.dumps(found) + "\n" if options.json else lines)
@@ -129,6 +130,13 @@ def _purge(options: argparse.Namespace) -> Mapping[str, Any]:
         return {"emptied": len(log.purge(actor=options.actor))}
 
 
+def _account() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number without a name
+        return "unknown"
+
+
 @contextmanager
 def _open(options: argparse.Namespace) -> Iterator[Log]:
     log = ledger.open_ledger(ledger.prepare_ledger(options.log))
@@ -180,7 +188,7 @@ _ARGUMENTS: Mapping[str, tuple[_Argument, ...]] = {
 }
 _COMMON: tuple[_Argument, ...] = (
     ("--log", {"type": Path, "default": ledger.DEFAULT_FOLDER, "metavar": "DIR", "help": "folder of the log"}),
-    ("--actor", {"default": getpass.getuser(), "help": "who acts (default: the account)"}),
+    ("--actor", {"help": "who acts (default: the account)"}),
     ("--tracking-uri", {"metavar": "URI", "help": "where runs are kept (default: ./.vagus)"}),
     ("--json", {"action": "store_true", "help": "print one JSON object on stdout"}),
 )
