@@ -7,13 +7,14 @@ The rows become the same typed patients as in the plain body, hence the same ans
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from operator import itemgetter
 from typing import Annotated, Any
 
 from msgspec import UNSET, DecodeError, Meta, Raw, Struct, UnsetType
+from msgspec.structs import replace
 
 from serving.faults import RequestError
-from serving.schemas import FIELDS, PredictRequest, Text, convert, decoder
+from serving.schemas import FIELDS, Amount, Patient, PredictRequest, Text, convert, decoder
 
 TAXA = "microbiome.taxa."
 LIFESTYLE = "lifestyle."
@@ -23,9 +24,9 @@ _NESTED = frozenset(
     | {f"microbiome.{name}" for name in FIELDS["Microbiome"] if name != "taxa"}
 )
 LISTS = frozenset({"flags", "baseline.items"})  # columns whose cells are lists
-PARTS = ("", "baseline", "microbiome", "taxa", "lifestyle")
 Name = Annotated[str, Meta(min_length=1, max_length=1100)]
 Cell = float | str | bool | list[float | str | None] | None
+_BLOCK = list[list[Amount | None]]
 
 
 class ColumnarRequest(Struct, forbid_unknown_fields=True, frozen=True):
@@ -56,8 +57,39 @@ def rows_of(table: ColumnarRequest) -> PredictRequest:
     plan = [_target(name, i) for i, name in enumerate(table.columns)]
     if len(set(table.columns)) < len(plan):
         raise RequestError(422, "duplicate_column", "a column stands twice", "columns", "Name each column once")
-    patients = list(_patients(table, plan))
-    return convert({"patients": patients, "site_reference": table.site_reference}, PredictRequest)
+    ragged = next((i for i, row in enumerate(table.rows) if len(row) != len(plan)), None)
+    if ragged is not None:
+        hint = f"Send {len(plan)} cells, one per column"
+        raise RequestError(422, "ragged_row", "a row has too few or too many cells", f"rows[{ragged}]", hint)
+    taxa = _taxa(table, plan)
+    few = [(i, part, key) for i, (part, key) in enumerate(plan) if part != "taxa"]
+    heads = [_head(row, few, has_taxa=bool(own)) for row, own in zip(table.rows, taxa, strict=True)]
+    request = convert({"patients": heads, "site_reference": table.site_reference}, PredictRequest)
+    patients = [_with_taxa(patient, own) for patient, own in zip(request.patients, taxa, strict=True)]
+    return replace(request, patients=patients)
+
+
+def _taxa(table: ColumnarRequest, plan: list[tuple[str, str]]) -> list[dict[str, float]]:
+    """Taxon -> amount per row. They are most of the cells, so they are checked by the block, not one by one."""
+    at = [i for i, (part, _) in enumerate(plan) if part == "taxa"]
+    names = [plan[i][1] for i in at]
+    pick = itemgetter(*at) if len(at) > 1 else lambda row: tuple(row[i] for i in at)
+    block = [list(pick(row)) for row in table.rows]
+    try:
+        amounts = convert(block, _BLOCK)
+    except RequestError:
+        for i, cells in enumerate(block):
+            _check_row(cells, i)
+        raise
+    return [{name: cell for name, cell in zip(names, cells, strict=True) if cell} for cells in amounts]
+
+
+def _check_row(cells: list[Cell], i: int) -> None:
+    try:
+        convert([cells], _BLOCK)
+    except RequestError as fault:
+        fault.field = f"patients[{i}].microbiome.taxa[...]"
+        raise
 
 
 def _target(name: str, i: int) -> tuple[str, str]:
@@ -75,22 +107,19 @@ def _target(name: str, i: int) -> tuple[str, str]:
     return "", name
 
 
-def _patients(table: ColumnarRequest, plan: list[tuple[str, str]]) -> Iterator[dict[str, Any]]:
-    for i, row in enumerate(table.rows):
-        if len(row) != len(plan):
-            hint = f"Send {len(plan)} cells, one per column"
-            raise RequestError(422, "ragged_row", "a row has too few or too many cells", f"rows[{i}]", hint)
-        parts: dict[str, dict[str, Any]] = {
-            "": {},
-            "baseline": {},
-            "microbiome": {},
-            "taxa": {},
-            "lifestyle": {},
-        }
-        for (part, key), cell in zip(plan, row, strict=True):
-            if cell is not None and (part != "taxa" or cell != 0 or isinstance(cell, bool)):
-                parts[part][key] = cell
-        patient = {**parts[""], "baseline": parts["baseline"], "lifestyle": parts["lifestyle"]}
-        if parts["taxa"] or parts["microbiome"]:
-            patient["microbiome"] = {**parts["microbiome"], "taxa": parts["taxa"]}
-        yield patient
+def _head(row: list[Cell], few: list[tuple[int, str, str]], *, has_taxa: bool) -> dict[str, Any]:
+    """A patient without taxa, as the plain body would have it."""
+    parts: dict[str, dict[str, Any]] = {"": {}, "baseline": {}, "microbiome": {}, "lifestyle": {}}
+    for i, part, key in few:
+        if row[i] is not None:
+            parts[part][key] = row[i]
+    patient = {**parts[""], "baseline": parts["baseline"], "lifestyle": parts["lifestyle"]}
+    if has_taxa or parts["microbiome"]:
+        patient["microbiome"] = {**parts["microbiome"], "taxa": {}}
+    return patient
+
+
+def _with_taxa(patient: Patient, taxa: dict[str, float]) -> Patient:
+    if patient.microbiome is None:
+        return patient
+    return replace(patient, microbiome=replace(patient.microbiome, taxa=taxa))

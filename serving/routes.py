@@ -75,7 +75,7 @@ def get_monitor(desk: Desk, call: Call) -> Reply:
 def _store(desk: Desk) -> Outcomes:
     if desk.outcomes is None:
         hint = "Start it with --state FOLDER"
-        raise RequestError(503, "no_state", "the service keeps no state", "", hint)
+        raise RequestError(404, "no_state", "the service keeps no outcomes", "", hint)
     return desk.outcomes
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 
@@ -68,15 +69,15 @@ def _counts(patients: Sequence[PatientInput], unit: str) -> Counts | None:
     sampled = [patient for patient in patients if patient.taxa is not None]
     if not sampled:
         return None
-    lineages: dict[str, int] = {}
-    row, column, value = [], [], []
-    for i, patient in enumerate(sampled):
-        for lineage, amount in (patient.taxa or {}).items():
-            row.append(i)
-            column.append(lineages.setdefault(lineage, len(lineages)))
-            value.append(float(amount))
-    triples = (np.array(row, dtype=np.int64), np.array(column, dtype=np.int64), np.array(value, dtype=float))
-    return Counts.of(tuple(patient.id for patient in sampled), tuple(lineages), triples, unit)
+    samples = [patient.taxa or {} for patient in sampled]
+    sizes = [len(taxa) for taxa in samples]
+    place: dict[str, int] = {}
+    column = np.fromiter(
+        (place.setdefault(name, len(place)) for taxa in samples for name in taxa), np.int64, sum(sizes)
+    )
+    value = np.fromiter(chain.from_iterable(taxa.values() for taxa in samples), float, sum(sizes))
+    triples = (np.repeat(np.arange(len(samples)), sizes), column, value)
+    return Counts.of(tuple(patient.id for patient in sampled), tuple(place), triples, unit)
 
 
 def _objects(values: Sequence[object]) -> Objects:
