@@ -83,7 +83,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("covariates", "Baseline + lifestyle + arm", _additive, COVARIATES, reference=True),
     Entry("raw_forest", "Untuned random forest on raw abundances", _forest, (RAW,), reference=True),
     Entry("additive", "Additive block-variance model", _additive),
-    Entry("elastic_net", "Elastic net", lambda p, s: ElasticNet(max_iter=5000, tol=1e-3, **p),
+    Entry("elastic_net", "Elastic net", lambda p, s: ElasticNet(max_iter=1000, tol=1e-3, **p),
           grid=tuple({"alpha": a, "l1_ratio": r} for r in (0.2, 0.9) for a in (1.0, 0.5, 0.25, 0.12, 0.06))),
     Entry("random_forest", "Random forest", _forest, staged=_first_trees,
           grid=tuple({"n_estimators": n, "max_features": 0.33, "min_samples_leaf": leaf} for leaf in (10, 3) for n in (40, 100))),
