@@ -135,7 +135,7 @@ BASELINES = [
     ({"instrument": "PHQ-9", "score": -1}, "out_of_range", "patients[0].baseline.score"),
     ({"instrument": "PHQ-9", "items": [1] * 8}, "items_incomplete", "patients[0].baseline.items"),
     ({"instrument": "PHQ-9", "items": [1] * 8 + [None]}, "items_incomplete", "patients[0].baseline.items"),
-    ({"instrument": "PHQ-9", "items": [1] * 8 + [4]}, "out_of_range", "patients[0].baseline.items[8]"),
+    ({"instrument": "PHQ-9", "items": [1] * 8 + [4]}, "answer_out_of_range", "patients[0].baseline.items[8]"),
     ({"instrument": "PHQ-9", "items": [1] * 9, "score": 8}, "score_disagrees", "patients[0].baseline.score"),
 ]
 
