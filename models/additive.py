@@ -83,17 +83,20 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
     def _learn(self, parts: dict[str, Array], y: Array, severity: Array) -> None:
         chosen = _subset(len(y), self.seed)
         priors = {block: {**PRIORS, **(self.priors or {})}.get(block, TIGHT) for block in parts}
+        # A block shrunk to nothing is left out and the rest learned anew from the start: a model offered a useless block is
+        # then the very same model, to the last bit, as one that never saw it.
+        rough = _variances(parts, y, severity, chosen, priors, steps=20)
+        parts = {
+            block: part
+            for (block, part), log_sd in zip(parts.items(), rough, strict=False)
+            if log_sd > np.log(NEGLIGIBLE)
+        }
         theta = _variances(parts, y, severity, chosen, priors)
-        # A block shrunk to nothing is left out and the rest learned anew: a model offered a useless block is then the
-        # very same model, to the last bit, as one that never saw it.
-        kept = [block for block, log_sd in zip(parts, theta[:-2], strict=True) if log_sd > np.log(NEGLIGIBLE)]
-        if len(kept) < len(parts):
-            parts = {block: parts[block] for block in kept}
-            theta = _variances(parts, y, severity, chosen, priors)
         relevance = {block: np.ones(part.shape[1]) for block, part in parts.items()}
         if len(y) >= HEAVY_ROWS:
             relevance = _heavy_tails(parts, theta, y, severity)
-            theta = _variances({b: part * relevance[b] for b, part in parts.items()}, y, severity, chosen, priors)
+            weighted = {block: part * relevance[block] for block, part in parts.items()}
+            theta = _variances(weighted, y, severity, chosen, priors, steps=10, start=theta)
         sd, self.noise_ = np.exp(theta[:-2]), (float(theta[-2]), float(theta[-1]))
         self.block_sd_ = {block: float(s * self.unit_) for block, s in zip(parts, sd, strict=True)}
         self.columns_ = [f"{block}:{j}" for block, part in parts.items() for j in range(part.shape[1])]
@@ -201,18 +204,19 @@ def _moments(parts: Mapping[str, Array], scale: Mapping[str, Array], noise: Arra
 
 
 def _variances(
-    parts: Mapping[str, Array], y: Array, severity: Array, rows: npt.NDArray[np.int64], priors: Mapping[str, Prior]
-) -> Array:
+    parts: Mapping[str, Array], y: Array, severity: Array, rows: npt.NDArray[np.int64], priors: Mapping[str, Prior],
+    *, steps: int = 50, start: Array | None = None,
+) -> Array:  # fmt: skip
     """Return log sds of the blocks, then the noise's log-variance and its slope in severity."""
-    kernels = np.array([part[rows] @ part[rows].T / part.shape[1] for part in parts.values()]).reshape(
-        len(parts), len(rows), len(rows)
-    )
-    start = np.concatenate([np.log(np.full(len(kernels), 0.1)), [np.log(0.7), 0.0]])
-    bounds = [(-7.0, 2.0)] * len(kernels) + [(-8.0, 3.0), (-1.0, 1.0)]
+    shape = (len(parts), len(rows), len(rows))
+    kernels = np.array([part[rows] @ part[rows].T / part.shape[1] for part in parts.values()]).reshape(shape)
     own = [priors[block] for block in parts]
     prior = np.array([[p.rate for p in own], [np.log(p.median) for p in own], [p.width**-2.0 for p in own]])
+    if start is None:
+        start = np.array([*(np.log(p.median if np.isfinite(p.width) else 0.1) for p in own), np.log(0.7), 0.0])
+    bounds = [(-7.0, 2.0)] * len(kernels) + [(-8.0, 3.0), (-1.0, 1.0)]
     found = minimize(_objective, start, args=(kernels, y[rows], severity[rows], prior), jac=True, method="L-BFGS-B", bounds=bounds,
-                     options={"maxiter": 60, "ftol": 1e-7})  # fmt: skip
+                     options={"maxiter": steps, "ftol": 1e-7})  # fmt: skip
     return np.asarray(found.x, dtype=float)
 
 

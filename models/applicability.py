@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.design import Design
-from features.encoding import Encoding, SiteReference
+from features.encoding import Encoding
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -26,6 +26,7 @@ REASONS = {
     "unmapped_taxa": "more than half of the sample is in taxa the model does not know",
     "many_unseen_taxa": "a fifth or more of the sample is in taxa the model does not know (interval widened)",
     "no_stool_sample": "no stool sample (interval widened)",
+    "new_study": "a study or site that training never saw, centred on its own samples (interval of a new study)",
     "unseen_study": "a study or site that training never saw, without a site reference (interval widened)",
 }
 
@@ -43,7 +44,7 @@ class Limits:
     no_stool: float = 1.0
 
     def judge(
-        self, design: Design, encoding: Encoding, site: SiteReference | None, widen: float
+        self, design: Design, encoding: Encoding, centred: bool, new_study: float
     ) -> tuple[Flags, tuple[tuple[str, ...], ...], Array]:
         """Return which rows may be answered, reason codes per row, and the factor on the predictive sd."""
         unseen = encoding.unseen_share(design) if self.needs_stool else np.zeros(len(design))
@@ -58,9 +59,15 @@ class Limits:
         widened = {
             "many_unseen_taxa": (unseen > UNSEEN_TAXA_WIDEN) & ~refused["unmapped_taxa"],
             "no_stool_sample": lost,
-            "unseen_study": new_site & (site is None),
+            "unseen_study": new_site & (not centred),
+            "new_study": new_site & centred,
         }
-        factors = {"many_unseen_taxa": self.no_stool, "no_stool_sample": self.no_stool, "unseen_study": widen}
+        factors = {
+            "many_unseen_taxa": self.no_stool,
+            "no_stool_sample": self.no_stool,
+            "unseen_study": new_study,
+            "new_study": new_study,
+        }
         factor = np.ones(len(design))
         for code, hit in widened.items():
             factor = np.where(hit, np.maximum(factor, factors[code]), factor)

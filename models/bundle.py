@@ -17,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from features.derived import DerivedBlock
 from features.design import Design
 from features.digest import canonical_json
 from features.encoding import MICROBIOME, CovariateCode, Encoding, SiteReference
@@ -31,6 +32,7 @@ from models.seal import verify_seal
 
 Array = npt.NDArray[np.float64]
 
+_RECORDS: Mapping[str, type[Any]] = {"covariates": CovariateCode, "segments": Segment, "derived": DerivedBlock}
 ARRAYS, MODEL = "arrays.npz", "model.json"
 
 
@@ -38,13 +40,15 @@ ARRAYS, MODEL = "arrays.npz", "model.json"
 class Calibration:
     """How wide: the conformal quantile of scaled out-of-fold residuals, and their whole distribution.
 
-    `widen` multiplies the half-width for a row whose study training never saw and that has no site reference.
+    For a row whose study training never saw, `widen_site` multiplies the half-width when the study is centred on its own
+    samples, `widen` when there is no such reference; both from leaving whole studies out.
     """
 
     level: float
     quantile: float
     grid: Array
     widen: float = 1.0
+    widen_site: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +86,7 @@ class Bundle:
             raw = raw + points
         low, high = self._reachable(design.baseline)
         change = np.clip(raw, low, high)
-        answered, reasons, factor = self.limits.judge(design, self.encoding, site, self.calibration.widen)
+        answered, reasons, factor = self.limits.judge(design, self.encoding, site is not None, self._new_study(site))
         sd = self.core.sd(parts) * factor
         lower, upper = clip_interval(change, self.calibration.quantile * sd, low, high)
         responds, remits = self._thresholds(design.baseline)
@@ -94,6 +98,9 @@ class Bundle:
             floor_change=np.clip(self.floor[0] + self.floor[1] * design.baseline, low, high),
             answered=answered, reasons=reasons, contributions={**contributions, "range": change - raw},
         )  # fmt: skip
+
+    def _new_study(self, site: SiteReference | None) -> float:
+        return self.calibration.widen if site is None else self.calibration.widen_site
 
     def _reachable(self, baseline: Array) -> tuple[Array, Array]:
         low, high = reachable(find(self.instrument))
@@ -157,17 +164,16 @@ def _pack(prefix: str, part: Any, arrays: dict[str, npt.NDArray[Any]]) -> dict[s
         if isinstance(value, np.ndarray):
             arrays[f"{prefix}.{field.name}"] = value
         else:
-            plain[field.name] = [vars(item) for item in value] if field.name in ("covariates", "segments") else value
-    return plain
+            plain[field.name] = [vars(item) for item in value] if field.name in _RECORDS else value
+    # Left out where there are none: a bundle without them has the bytes it always had.
+    return {name: value for name, value in plain.items() if name != "derived" or value}
 
 
 def _unpack(cls: type[Any], prefix: str, state: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
     own = {name.split(".", 1)[1]: array for name, array in arrays.items() if name.startswith(f"{prefix}.")}
     plain = {name: tuple(value) if isinstance(value, list) else value for name, value in state[prefix].items()}
-    if "covariates" in plain:
-        plain["covariates"] = tuple(CovariateCode(**_tuples(item)) for item in plain["covariates"])
-    if "segments" in plain:
-        plain["segments"] = tuple(Segment(**item) for item in plain["segments"])
+    for name in _RECORDS.keys() & plain.keys():
+        plain[name] = tuple(_RECORDS[name](**_tuples(item)) for item in plain[name])
     return cls(**own, **plain)
 
 

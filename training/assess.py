@@ -118,3 +118,8 @@ def _mean_loss(problem: Problem, evaluation: Evaluation, row: str, weights: Arra
 def as_json(found: Mapping[str, Estimate]) -> dict[str, Any]:
     """Return metrics as the JSON object of the contract."""
     return {name: value.as_dict() for name, value in found.items()}
+
+
+def scaled_residuals(problem: Problem, evaluation: Evaluation, row: str) -> Array:
+    """Return out-of-fold residuals over own sd, averaged over repeats per row."""
+    return np.asarray(((problem.y - evaluation.predictions[row]) / evaluation.sds[row]).mean(axis=0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,14 +11,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from features.blocks import FeatureEncoder
-from features.counts import Array
 from models.applicability import Limits
 from models.bundle import Bundle, Calibration, uses_microbiome
 from models.catalog import CANDIDATES, CATALOG, columns_of
 from models.cores import AdditiveCore
 from models.export import to_core
 from models.intervals import distribution, quantile
-from training.assess import LEVEL
+from training.assess import LEVEL, scaled_residuals
 from training.config import SEARCH, RunConfig
 from training.problem import Problem
 from training.protocol import Evaluation
@@ -32,28 +32,36 @@ class FinalModel:
     encoder: FeatureEncoder
     model: Any
     bundle: Bundle
+    fit_s: float
 
 
 def fit_final(
-    problem: Problem, evaluation: Evaluation, config: RunConfig, *, widen: float, manifest: Mapping[str, Any]
+    problem: Problem,
+    evaluation: Evaluation,
+    config: RunConfig,
+    *,
+    widen: tuple[float, float],
+    manifest: Mapping[str, Any],
 ) -> FinalModel:
     """Choose on all people, fit on all people, and take the interval width from that entry's out-of-fold residuals."""
     with threadpool_limits(1):
         chosen, rmse = _choose(problem, config)
+        clock = time.process_time()
         encoder, Z = encode(problem)
         entry = CATALOG[chosen.entry]
         columns = columns_of(list(Z.columns), entry)
         model = fit_entry(entry, chosen.params, Z[columns], problem.y, seed=config.seed)
+        fit_s = time.process_time() - clock
     core = to_core(model, columns)
     core = core if isinstance(core, AdditiveCore) else replace(core, rmse=rmse)
     scores = scaled_residuals(problem, evaluation, chosen.entry)
     bundle = Bundle(
         manifest={**manifest, "entry": chosen.entry, "params": dict(chosen.params), **served_fields(problem, encoder)},
         encoding=encoder.encoding_, core=core,
-        calibration=Calibration(LEVEL, quantile(scores, LEVEL), distribution(scores), widen),
+        calibration=Calibration(LEVEL, quantile(scores, LEVEL), distribution(scores), *widen),
         limits=_limits(problem, core), floor=_floor(problem),
     )  # fmt: skip
-    return FinalModel(chosen, encoder, model, bundle)
+    return FinalModel(chosen, encoder, model, bundle, fit_s)
 
 
 def _choose(problem: Problem, config: RunConfig) -> tuple[Configuration, float]:
@@ -62,11 +70,6 @@ def _choose(problem: Problem, config: RunConfig) -> tuple[Configuration, float]:
         return Configuration(config.model, {}), 1.0
     choice = choose(problem, CANDIDATES if config.model == SEARCH else (config.model,), seed=config.seed)
     return choice.winner, choice.rmse[choice.winner.entry]
-
-
-def scaled_residuals(problem: Problem, evaluation: Evaluation, row: str) -> Array:
-    """Return out-of-fold residuals over own sd, averaged over repeats per row."""
-    return np.asarray(((problem.y - evaluation.predictions[row]) / evaluation.sds[row]).mean(axis=0))
 
 
 def served_fields(problem: Problem, encoder: FeatureEncoder) -> dict[str, Any]:

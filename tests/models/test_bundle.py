@@ -33,7 +33,7 @@ def final(problem):
         problem,
         evaluation,
         RunConfig(model="additive"),
-        widen=1.2,
+        widen=(1.2, 1.0),
         manifest={"name": "m", "run_id": "r", "kind": "bundle"},
     )
 

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from models.intervals import clip_interval, conformal_rank, crossfit_quantiles, distribution, probability_below, quantile
+from models.intervals import (
+    clip_interval,
+    conformal_rank,
+    crossfit_quantiles,
+    distribution,
+    probability_below,
+    quantile,
+)
 
 
 @pytest.mark.parametrize(("n", "rank"), [(19, 18), (39, 36), (99, 90), (199, 180), (5, 5)])

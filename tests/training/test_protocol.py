@@ -57,7 +57,7 @@ def test_noise_does_not_look_like_skill(problem):
 def test_a_study_is_held_out_whole():
     problem = pose(simulate(subjects=120, seed=7, studies=3, world=World(microbiome=2.0))[0], "PHQ-9")
     found = leave_one_study_out(problem, seed=0, jobs=1)
-    assert set(found.predictions) == {"mean", "baseline", "covariates", "additive"}
+    assert set(found.predictions) == {"mean", "baseline", "covariates", "additive", "additive_blind"}
     assert len(np.unique(found.fold)) == 3
     for study in set(problem.design.study):
         assert len(np.unique(found.fold[0][problem.design.study == study])) == 1
