@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from features.counts import Array
+from features.derived import DerivedBlock
 from features.design import Design
 from features.encoding import CovariateCode, Encoding, SiteReference, _text
 from features.lifestyle import FIELDS
@@ -30,16 +31,18 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters: `unit` of the abundance columns; `prevalence`, the least share of training samples (0 to 1) in which
     a genus must occur; `comparator`, the arm others are compared with ("" = none named); `microbiome`, False leaves
-    all taxa out. Fitted: `encoding_`.
+    all taxa out; `derived`, further blocks to learn. Fitted: `encoding_`.
     """
 
     def __init__(
-        self, unit: str = "counts", prevalence: float = 0.05, comparator: str = "", microbiome: bool = True
-    ) -> None:
+        self, unit: str = "counts", prevalence: float = 0.05, comparator: str = "", microbiome: bool = True,
+        derived: tuple[DerivedBlock, ...] = (),
+    ) -> None:  # fmt: skip
         self.unit = unit
         self.prevalence = prevalence
         self.comparator = comparator
         self.microbiome = microbiome
+        self.derived = derived
 
     def fit(self, X: pd.DataFrame, y: object = None) -> Self:
         """Learn the encoding from training rows; `y` is ignored."""
@@ -56,6 +59,7 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             "comparator": self.comparator if self.comparator in arms else (arms[0] if len(arms) == 1 else ""),
             "unit": self.unit,
             "studies": tuple(sorted(set(design.study.tolist()))),
+            "derived": tuple(block.learned(design) for block in self.derived if self.microbiome),
         }
         self.encoding_ = self._with_taxa(head, design)
         self.feature_names_ = [f"{block}:{name}" for block, names in self.encoding_.names().items() for name in names]

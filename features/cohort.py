@@ -53,7 +53,8 @@ class Cohort:
     """People, their samples, lifestyle and (perhaps) outcomes. Readers build it only from checked tables.
 
     `samples`, `lifestyle` and `outcomes` are columns of equal length; identifiers are text, other cells are a
-    float, a text or None (blank). Outcome columns are those of the cohort folder.
+    float, a text or None (blank). Outcome columns are those of the cohort folder. `functions` are shares of the gene
+    families that were asked for.
     """
 
     info: CohortInfo
@@ -62,6 +63,7 @@ class Cohort:
     outcomes: Columns
     counts: Counts | None = None
     source: Mapping[str, str] = field(default_factory=dict)
+    functions: Counts | None = None
 
     @cached_property
     def digest(self) -> str:
@@ -70,13 +72,12 @@ class Cohort:
             ["info", {**vars(self.info), "columns": {k: vars(v) for k, v in self.info.columns.items()}}]
         ]
         for name in ("samples", "lifestyle", "outcomes"):
-            table: Columns = getattr(self, name)
-            names = sorted(table)
-            parts += [
-                [name, dict(zip(names, row, strict=True))] for row in zip(*(table[c] for c in names), strict=True)
-            ]
-        if self.counts is not None:
-            parts += [["counts", row] for row in self._count_rows(self.counts)]
+            columns: Columns = getattr(self, name)
+            names = sorted(columns)
+            rows = zip(*(columns[c] for c in names), strict=True)
+            parts += [[name, dict(zip(names, row, strict=True))] for row in rows]
+        for name, table in (("counts", self.counts), ("functions", self.functions)):
+            parts += [] if table is None else [[name, row] for row in self._count_rows(table)]
         return rows_digest(parts)
 
     @staticmethod
@@ -167,6 +168,8 @@ class Cohort:
             unit=self.info.abundance_unit,
             covariates=self._covariates(outcome["subject_id"], outcome["sample_id"], numbers["baseline_time"]),
             follow_up=numbers["followup_score"], label=outcome.get("label", np.full(n, None, dtype=object)),
+            function_names=() if self.functions is None else self.functions.lineages,
+            functions=None if self.functions is None else self.functions.rows(outcome["sample_id"]),
         )  # fmt: skip
 
     def _abundance(self, samples: Objects) -> tuple[tuple[str, ...], Array, npt.NDArray[np.bool_]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,29 @@ class Counts:
         names = tuple(lineages[i] for i in order)
         return cls(sample_ids, names, indptr.astype(np.int64), column[by_row], value[by_row], unit)
 
+    def shares(self, only: Collection[str]) -> Counts:
+        """Return the shares (0 to 1) of some columns in each sample's whole, `only` by name; unknown names are absent."""
+        row = np.repeat(np.arange(len(self.sample_ids)), np.diff(self.indptr))
+        whole = np.bincount(row, weights=self.data, minlength=len(self.sample_ids))
+        names = tuple(sorted(only))
+        place = {name: j for j, name in enumerate(names)}
+        at = np.array([place.get(name.removeprefix("ko:"), -1) for name in self.lineages], dtype=np.int64)[self.indices]
+        kept = at >= 0
+        triples = (row[kept], at[kept], (self.data / whole[row])[kept])
+        return Counts.of(self.sample_ids, names, triples, "proportion")
+
+    def rows(self, samples: Iterable[Any]) -> Array:
+        """Return the dense rows of some samples, in their order; a sample that is not in the table is all NaN."""
+        place = {sample: i for i, sample in enumerate(self.sample_ids)}
+        asked = list(samples)
+        found = np.full((len(asked), len(self.lineages)), np.nan)
+        for k, sample in enumerate(asked):
+            if sample in place:
+                own = slice(self.indptr[place[sample]], self.indptr[place[sample] + 1])
+                found[k] = 0.0
+                found[k, self.indices[own]] = self.data[own]
+        return found
+
     def genus_sums(self) -> tuple[tuple[str, ...], Array]:
         """Return labels (`Family|Genus`, sorted by genus) and the samples × genera sums, in the table's own unit.
 
@@ -61,3 +85,8 @@ class Counts:
         # bincount adds in storage order, hence the same bits for a row alone and in a table.
         sums = np.bincount(cell, weights=self.data, minlength=len(self.sample_ids) * len(names))
         return tuple(names), sums.astype(np.float64).reshape(len(self.sample_ids), len(names))
+
+
+def row_sums(table: Array) -> Array:
+    """Add from left to right, so that columns of zeros (taxa of other people in the table) change no bit."""
+    return np.cumsum(table, axis=1)[:, -1] if table.shape[1] else np.zeros(len(table))

@@ -23,7 +23,8 @@ class Design:
     """What a model sees: one row per outcome row (n rows), everything measured at baseline.
 
     `genera` are the columns of `abundance` (n × t, in `unit`); `stool` says which rows have a sample; `covariates`
-    are raw values (float, text or None); `lag` is follow-up time minus baseline time, NaN where unknown.
+    are raw values (float, text or None); `lag` is follow-up time minus baseline time, NaN where unknown; `functions` are
+    shares of gene families (n × len(function_names), NaN rows where not measured), None where nobody asked for them.
     """
 
     subject: Objects
@@ -40,6 +41,8 @@ class Design:
     covariates: Columns
     follow_up: Array
     label: Objects
+    function_names: tuple[str, ...] = ()
+    functions: Array | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -57,12 +60,15 @@ class Design:
         genera = [name for name in X.columns if name.startswith("taxon:")]
         life = {name[5:]: X[name].to_numpy(dtype=object) for name in X.columns if name.startswith("life:")}
         life = {name: _blanked(column) for name, column in life.items()}
+        functions = [name for name in X.columns if name.startswith("function:")]
         nobody = np.full(n, "", dtype=object)
         return cls(
             subject=nobody, sample=nobody, baseline_time=blank, baseline=X["base:score"].to_numpy(dtype=float),
             arm=X["arm:arm"].to_numpy(dtype=object), study=X["study:study"].to_numpy(dtype=object), lag=blank,
             genera=tuple(name[6:] for name in genera), abundance=X[genera].to_numpy(dtype=float),
             stool=X["stool:present"].to_numpy(dtype=bool), unit=unit, covariates=life, follow_up=blank, label=nobody,
+            function_names=tuple(name[9:] for name in functions),
+            functions=X[functions].to_numpy(dtype=float) if functions else None,
         )  # fmt: skip
 
     def take(self, rows: npt.NDArray[Any]) -> Design:
@@ -76,7 +82,7 @@ class Design:
         return replace(self, arm=np.full(len(self), arm, dtype=object))
 
     def frame(self) -> pd.DataFrame:
-        """Return the plain data frame scikit-learn sees: `base:`, `arm:`, `study:`, `life:`, `stool:`, `taxon:` columns."""
+        """Return the plain data frame scikit-learn sees: `base:`, `arm:`, `study:`, `life:`, `stool:`, `taxon:` (and, where asked for, `function:`) columns."""
         import pandas as pd
 
         head = {
@@ -86,8 +92,10 @@ class Design:
             "stool:present": self.stool,
         }
         life = {f"life:{name}": column for name, column in self.covariates.items()}
-        taxa = pd.DataFrame(self.abundance, columns=[f"taxon:{name}" for name in self.genera])
-        return pd.concat([pd.DataFrame({**head, **life}), taxa], axis=1)
+        tables = [pd.DataFrame(self.abundance, columns=[f"taxon:{name}" for name in self.genera])]
+        if self.functions is not None:
+            tables.append(pd.DataFrame(self.functions, columns=[f"function:{name}" for name in self.function_names]))
+        return pd.concat([pd.DataFrame({**head, **life}), *tables], axis=1)
 
 
 def _blanked(column: Objects) -> Objects:

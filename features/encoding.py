@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.counts import Array
+from features.counts import Array, row_sums
+from features.derived import KINDS, DerivedBlock
 from features.design import Design, Objects
 
 TRANSFORMS: Mapping[str, Callable[[Array], Array]] = {
@@ -25,7 +26,7 @@ TRANSFORMS: Mapping[str, Callable[[Array], Array]] = {
     "sqrt": lambda x: np.sqrt(np.maximum(x, 0.0)),
 }
 POOLED = 0.25  # prior correlation of two active arms' effects (accuracy recipe: "pool the arms")
-MICROBIOME = ("abundant", "rare", "family")
+MICROBIOME = ("abundant", "rare", "family", *KINDS)
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class Encoding:
 
     `abundant` and `rare` index `genera`; `anchor` marks genera whose mean log is the CLR's reference;
     `genus_centres` and `family_centres` have one row per study in `studies`, the last row being the overall mean.
+    `derived` are the blocks that a run switched on.
     """
 
     genera: tuple[str, ...]
@@ -108,6 +110,7 @@ class Encoding:
     arms: tuple[str, ...]
     comparator: str
     unit: str
+    derived: tuple[DerivedBlock, ...] = ()
 
     def names(self) -> dict[str, list[str]]:
         """Return block -> column names, in the order of `blocks`."""
@@ -122,6 +125,7 @@ class Encoding:
             "rare": [genera[i] for i in self.rare],
             "family": list(self.families),
             "study": list(self.studies) if len(self.studies) > 1 else [],
+            **{block.kind: list(block.columns) for block in self.derived},
         }
         return {block: columns for block, columns in names.items() if columns}
 
@@ -142,6 +146,7 @@ class Encoding:
             "rare": genus[:, self.rare],
             "family": family,
             "study": self._study_columns(design.study),
+            **{block.kind: block.encode(design) for block in self.derived},
         }
         return {block: np.ascontiguousarray(part) for block, part in parts.items() if part.shape[1]}
 
@@ -169,14 +174,14 @@ class Encoding:
         amount = _gathered(design.abundance[:, at >= 0], at[at >= 0], len(self.genera))
         if self.unit == "counts":
             return amount
-        total = _row_sums(design.abundance)[:, None]
+        total = row_sums(design.abundance)[:, None]
         return np.asarray(amount / np.where(total > 0, total, 1.0))
 
     def unseen_share(self, design: Design) -> Array:
         """Return, per row, the share of abundance in taxa outside the vocabulary, 0 to 1."""
         known = np.array([label.split("|")[-1] in self._position for label in design.genera], dtype=float)
-        total = _row_sums(design.abundance)
-        return np.asarray(1.0 - _row_sums(design.abundance * known) / np.where(total > 0, total, 1.0)) * (total > 0)
+        total = row_sums(design.abundance)
+        return np.asarray(1.0 - row_sums(design.abundance * known) / np.where(total > 0, total, 1.0)) * (total > 0)
 
     @cached_property
     def _position(self) -> dict[str, int]:
@@ -205,11 +210,6 @@ class Encoding:
             return np.zeros((len(studies), 0))
         own = [[float(given == study) for study in self.studies] for given in studies]
         return np.array(own).reshape(len(studies), len(self.studies))
-
-
-def _row_sums(table: Array) -> Array:
-    """Add from left to right, so that columns of zeros (taxa of other people in the table) change no bit."""
-    return np.cumsum(table, axis=1)[:, -1] if table.shape[1] else np.zeros(len(table))
 
 
 def _gathered(amount: Array, at: npt.NDArray[np.int64], width: int) -> Array:

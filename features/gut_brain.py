@@ -14,6 +14,7 @@ from functools import lru_cache
 from importlib.resources import files
 
 import numpy as np
+import numpy.typing as npt
 
 from features.counts import Array
 from features.digest import sha256
@@ -151,7 +152,7 @@ def producers() -> Producers:
     return Producers(first.removeprefix("# version "), sha256(data), named["genus"], named["species"])
 
 
-def log_ratio(above: Array, below: Array, pseudo: float) -> tuple[Array, tuple[str, ...]]:
+def log_ratio(above: Array, below: Array, pseudo: float) -> tuple[Array, npt.NDArray[np.str_]]:
     """Return ln((above + pseudo) / (below + pseudo)) and a reason per value, '' where there is none.
 
     Zero handling: `pseudo` is added to both sides. Where both sides are 0 there is nothing to compare: NaN and the reason
@@ -159,4 +160,4 @@ def log_ratio(above: Array, below: Array, pseudo: float) -> tuple[Array, tuple[s
     """
     nothing = (above == 0) & (below == 0)
     ratio = np.log(above + pseudo) - np.log(below + pseudo)
-    return np.where(nothing, np.nan, ratio), tuple("both_zero" if flag else "" for flag in nothing)
+    return np.where(nothing, np.nan, ratio), np.where(nothing, "both_zero", "")

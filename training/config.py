@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from features.derived import KINDS, DerivedBlock, planned
 from features.errors import invalid
+from features.gut_brain import read_modules
 from models.catalog import CATALOG, RAW
 
 SEARCH = "search"
@@ -19,7 +22,8 @@ class RunConfig:
 
     `model`: `search` (the inner loop chooses) or the name of one catalogue entry. `repeats`: how often the outer folds
     are redrawn (0 = by cohort size). `shuffles`: runs of the whole search on shuffled outcomes. `splits`: a table of the
-    user's own folds (columns subject_id, fold). `jobs`: folds side by side (0 = one per core).
+    user's own folds (columns subject_id, fold). `jobs`: folds side by side (0 = one per core). `features`: further
+    feature blocks, `diversity = true`, `producers = true`, `modules = "FILE"`.
     """
 
     instrument: str = ""
@@ -34,14 +38,29 @@ class RunConfig:
     splits: str = ""
     accept: tuple[str, ...] = field(default_factory=tuple)
     jobs: int = 0
+    features: Mapping[str, Any] = field(default_factory=dict)
 
     def recorded(self) -> dict[str, Any]:
         """Return the settings that change results (not how many cores were used)."""
         return {
             name: (list(value) if isinstance(value, tuple) else value)
             for name, value in vars(self).items()
-            if name != "jobs"
+            if name != "jobs" and not (name == "features" and not value)
         }
+
+    def derived(self) -> tuple[DerivedBlock, ...]:
+        """Return the further feature blocks; raises InvalidInput where the file of modules cannot be read."""
+        path = Path(str(self.features.get("modules", "")))
+        modules = None
+        if self.features.get("modules"):
+            try:
+                modules = read_modules(path.read_bytes(), path.name)
+            except OSError as error:
+                remedy = "Name the file in [features] modules"
+                raise invalid(
+                    "modules_unreadable", "the file of modules cannot be read", remedy, file=path.name
+                ) from error
+        return planned(self.features, modules)
 
 
 def read_config(path: Path | None, **given: Any) -> RunConfig:
@@ -78,6 +97,11 @@ def _checked(config: RunConfig) -> RunConfig:
         raise invalid("unknown_model", "no such model in the catalogue", f"Choose one of: {', '.join(names)}")
     if config.task not in ("change", "score", "label"):
         raise invalid("unknown_task", "no such task", "Choose change, score or label")
+    table = config.features if isinstance(config.features, Mapping) else {"": None}
+    for name, value in table.items():
+        if name not in KINDS or not isinstance(value, str if name == "modules" else bool):
+            known = 'diversity = true, producers = true, modules = "FILE"'
+            raise invalid("unknown_feature", f"[features] has no such setting: {name!r}", f"It may have: {known}")
     if config.folds < 2:
         raise invalid("too_few_folds", "cross-validation needs at least 2 folds", "Set folds = 5")
     return config

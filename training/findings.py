@@ -8,13 +8,24 @@ import numpy as np
 
 from features.cohort import Cohort
 from models.catalog import CANDIDATES, CATALOG
+from models.intervals import quantile
 from training import gates, splits
-from training.assess import HeldOut, as_json, gain_over_mean, held_out, interval_metrics, mae_loss, row_metrics
+from training.assess import (
+    LEVEL,
+    HeldOut,
+    as_json,
+    gain_over_mean,
+    held_out,
+    interval_metrics,
+    mae_loss,
+    row_metrics,
+    scaled_residuals,
+)
 from training.config import RunConfig
 from training.increment import Increment, increments
 from training.metrics import resamples
 from training.problem import Problem
-from training.protocol import CHOSEN, INCREMENTS, Evaluation
+from training.protocol import BLIND, CHOSEN, Evaluation, increment_pairs
 from training.provenance import provenance
 
 
@@ -34,8 +45,14 @@ def header(
         "arms": {str(arm): int((design.arm == arm).sum()) for arm in sorted(set(design.arm.tolist()))},
         "lag": {"low": float(lag.min()), "median": float(np.median(lag)), "high": float(lag.max())} if len(lag) else None,
         "consent_versions": sorted({str(v) for v in cohort.samples.get("consent_version", []) if v is not None}),
-        "claim": "prognostic", **provenance(),
+        "claim": "prognostic", **provenance(), **_features(problem),
     }  # fmt: skip
+
+
+def _features(problem: Problem) -> dict[str, Any]:
+    """Return what the record says of further feature blocks; nothing where a run has none."""
+    blocks = {b.kind: {"digest": b.digest, "lists": [name for name, _ in b.sets]} for b in problem.derived}
+    return {"features": blocks} if blocks else {}
 
 
 def figures(
@@ -81,12 +98,16 @@ def figures(
 
 def _testable(problem: Problem) -> list[tuple[str, str, str]]:
     design = problem.design
+    functions = design.functions
     present = {
         "microbiome": design.stool.any(),
         "lifestyle": bool(design.covariates),
         "arm": len(set(design.arm.tolist())) > 1,
+        "diversity": design.stool.any(),
+        "producers": design.stool.any(),
+        "modules": functions is not None and bool((functions > 0).any()),
     }
-    return [pair for pair in INCREMENTS if present[pair[0]]]
+    return [pair for pair in increment_pairs(problem) if present[pair[0]]]
 
 
 def _counted(evaluation: Evaluation) -> dict[str, int]:
@@ -141,10 +162,13 @@ def study_figures(problem: Problem, studies: Evaluation | None) -> dict[str, Any
     return {row: as_json(row_metrics(problem, held_out(problem, studies, row), weights)) for row in studies.predictions}
 
 
-def widening(problem: Problem, evaluation: Evaluation, studies: Evaluation | None) -> float:
-    """How much larger errors are in a study the model never saw than in one it did: at least 1."""
+def widening(problem: Problem, evaluation: Evaluation, studies: Evaluation | None) -> tuple[float, float]:
+    """Return how much wider an interval must be in a study training never saw: (uncentred, centred on itself), at least 1.
+
+    Conformal quantiles of the additive model's scaled residuals, whole studies left out, over those within studies.
+    """
     if studies is None:
-        return 1.25  # one study only: nothing measured, so a stated allowance
-    inside = np.sqrt(np.mean((evaluation.predictions["additive"] - problem.y) ** 2))
-    outside = np.sqrt(np.mean((studies.predictions["additive"] - problem.y) ** 2))
-    return float(max(1.0, outside / inside))
+        return 1.25, 1.0  # one study only: nothing measured, so a stated allowance
+    inside = quantile(scaled_residuals(problem, evaluation, "additive"), LEVEL)
+    blind, centred = (quantile(scaled_residuals(problem, studies, row), LEVEL) for row in (BLIND, "additive"))
+    return max(1.0, blind / inside), max(1.0, centred / inside)

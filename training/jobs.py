@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from features.cohort import Cohort
+from features.derived import functions_of
 from features.errors import Refused, invalid
 from features.importers.folder import read_cohort
 from models.bundle import Bundle
@@ -58,8 +59,10 @@ def train(folder: Path, config: RunConfig, *, name: str, uri: str | None, say: S
     Raises InvalidInput (bad cohort), Refused (leak; too few people: then the run is recorded first).
     """
     started = time.time()
-    cohort = read_cohort(folder, accept=frozenset(config.accept), instrument=config.instrument)
+    derived, accept = config.derived(), frozenset(config.accept)
+    cohort = read_cohort(folder, accept=accept, instrument=config.instrument, functions=functions_of(derived))
     problem = pose(cohort, config.instrument, task=config.task, follow_up=config.follow_up, positive=config.positive)
+    problem = replace(problem, derived=derived)
     refuse_if_untestable(problem)
     refuse_leaks(cohort, problem)
     api = tracking.client(uri)
@@ -99,7 +102,7 @@ def learn(cohort: Cohort, problem: Problem, config: RunConfig, *, run_id: str, n
         "leave_one_study_out": findings.study_figures(problem, studies),
     }
     clock = time.perf_counter()
-    bundle = None
+    bundle, additive = None, evaluation.additive_s
     if enough and problem.task == "change":
         final = fit_final(
             problem,
@@ -109,8 +112,13 @@ def learn(cohort: Cohort, problem: Problem, config: RunConfig, *, run_id: str, n
             manifest=_bundle_fields(record),
         )
         record |= {"final_model": {"entry": final.configuration.entry, "params": dict(final.configuration.params)}}
-        bundle = final.bundle
-    record["timings"] = {**timings, "final_fit_s": time.perf_counter() - clock}
+        bundle, additive = final.bundle, additive + final.fit_s
+    # CPU seconds of the additive model's out-of-fold and final fits: what its predictions and intervals cost.
+    record["timings"] = {
+        **timings,
+        "final_fit_s": time.perf_counter() - clock,
+        "additive_fit_and_intervals_s": additive,
+    }
     return Trained(cohort, problem, evaluation, answers, runfolder.plain(record), bundle)
 
 
@@ -158,7 +166,8 @@ def _write_down(api: Any, trained: Trained, started: float, say: Say) -> dict[st
         folder.mkdir()
         record["timings"]["total_s"] = time.time() - started
         if trained.bundle is not None:
-            trained.bundle.save(folder / "bundle")
+            record["model_version"] = tracking.register(api, record["run_id"], record["model_name"])
+            _versioned(trained.bundle, record["model_version"]).save(folder / "bundle")
             sign_folder(folder / "bundle", key)
         salt = str(record["data_digest"])
         runfolder.write_oof(folder, trained.problem, trained.evaluation, trained.answers, salt)
@@ -172,10 +181,13 @@ def _write_down(api: Any, trained: Trained, started: float, say: Say) -> dict[st
         tracking.record(
             api, record["run_id"], folder, params=_params(record), metrics=_flat(record), tags=_tags(record)
         )
-    if trained.bundle is not None:
-        record["model_version"] = tracking.register(api, record["run_id"], record["model_name"])
     say(f"run {record['run_id']} recorded")
     return {**record, "model_version": record.get("model_version")}
+
+
+def _versioned(bundle: Bundle, version: str) -> Bundle:
+    """Return the bundle with the registry's version of it, which every answer names."""
+    return replace(bundle, manifest={**bundle.manifest, "model_version": version})
 
 
 def _params(record: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from features.derived import functions_of
 from features.importers.folder import read_cohort
 from models.bundle import Bundle
 from models.sites import load_sites, save_sites
@@ -24,7 +25,8 @@ def run(
 ) -> dict[str, Any]:
     """Write the prediction table; return counts, digests and where things are. The table appears whole or not at all."""
     bundle = Bundle.load(promotion.bundle_folder(model, uri))
-    cohort = read_cohort(folder, accept=accept, instrument=bundle.instrument)
+    functions = functions_of(bundle.encoding.derived)
+    cohort = read_cohort(folder, accept=accept, instrument=bundle.instrument, functions=functions)
     references = load_sites(sites) if sites else batch.site_references(cohort, bundle)
     found: dict[str, Any] = {"out": str(out), "model_digest": bundle.digest, "instrument": bundle.instrument}
     if references and not sites:

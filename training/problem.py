@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from features.cohort import Cohort
 from features.counts import Array
+from features.derived import DerivedBlock
 from features.design import Design
 from features.errors import Refused, invalid
 from features.instruments import Instrument, find
@@ -21,7 +22,10 @@ NEGATIVE = frozenset(
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A supervised problem: n rows, `y` in points of the instrument (or 0/1 for a label), groups = `design.subject`."""
+    """A supervised problem: n rows, `y` in points of the instrument (or 0/1 for a label), groups = `design.subject`.
+
+    `derived` are the further feature blocks that every fold learns.
+    """
 
     design: Design
     y: Array
@@ -30,6 +34,7 @@ class Problem:
     comparator: str
     positive: str = ""
     dropped: int = 0
+    derived: tuple[DerivedBlock, ...] = ()
 
     @property
     def subjects(self) -> npt.NDArray[np.object_]:

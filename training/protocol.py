@@ -7,10 +7,12 @@ loop that tunes and chooses among candidates. What leaves a fold is held-out pre
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
@@ -25,18 +27,25 @@ from training.splits import Rows, Split, by_group, by_study, verify
 CHOSEN = "chosen"  # the row of the whole search: in each fold, whatever its inner loop chose
 NO_LIFESTYLE = "no_lifestyle"  # the covariates reference without its lifestyle block, for that block's increment
 NO_ARM = "no_arm"
+NO_DERIVED = "no_derived"  # the additive model without diversity, producers and modules, where a run has them
+WITH_BLOCK = "with_"  # the same with one of them
 STUDY_ROWS = ("mean", "baseline", "covariates", "additive")
+BLIND = "additive_blind"  # the additive model on a left-out study that is not centred on its own samples
 OUTER_FOLDS = 5
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Held-out predictions of every model row: `predictions[name]` and `sds[name]` are repeats × n."""
+    """Held-out predictions of every model row: `predictions[name]` and `sds[name]` are repeats × n.
+
+    `additive_s`: CPU seconds of the additive model's outer fits in one repeat.
+    """
 
     splits: tuple[Split, ...]
     predictions: dict[str, Array]
     sds: dict[str, Array]
     choices: tuple[Choice, ...]
+    additive_s: float = 0.0
 
     @property
     def fold(self) -> Array:
@@ -50,6 +59,7 @@ class _FoldResult:
     held_out: Rows
     rows: dict[str, tuple[Array, Array]]
     choice: Choice | None
+    additive_s: float = 0.0
 
 
 def repeats_for(people: int) -> int:
@@ -107,17 +117,34 @@ def _fold(
         }
         rows[NO_LIFESTYLE] = fit_predict(CATALOG["covariates"], {}, Z, part.y, W, seed=seed, without=("life",))
         rows[NO_ARM] = fit_predict(CATALOG["covariates"], {}, Z, part.y, W, seed=seed, without=("arm",))
+        rows |= _block_rows(problem, Z, part.y, W, seed)
         if not candidates:
             return _FoldResult(repeat, held_out, rows, None)
         choice = choose(part, candidates, seed=seed)
+        spent = {}
         for name, config in choice.per_entry.items():
+            clock = time.process_time()
             rows[name] = fit_predict(CATALOG[name], config.params, Z, part.y, W, seed=seed, rmse=choice.rmse[name])
+            spent[name] = time.process_time() - clock
         rows[CHOSEN] = _winner(
             choice,
             rows,
             lambda c: fit_predict(CATALOG[c.entry], c.params, Z, part.y, W, seed=seed, rmse=choice.rmse[c.entry]),
         )
-        return _FoldResult(repeat, held_out, rows, choice)
+        return _FoldResult(repeat, held_out, rows, choice, spent.get("additive", 0.0))
+
+
+def _block_rows(
+    problem: Problem, Z: pd.DataFrame, y: Array, W: pd.DataFrame, seed: int
+) -> dict[str, tuple[Array, Array]]:
+    """The additive model without any derived block, and with each of them alone; nothing where a run has none."""
+    kinds = [block.kind for block in problem.derived]
+    rows = {WITH_BLOCK + kind: tuple(other for other in kinds if other != kind) for kind in kinds}
+    rows |= {NO_DERIVED: tuple(kinds)} if kinds else {}
+    return {
+        name: fit_predict(CATALOG["additive"], {}, Z, y, W, seed=seed, without=without)
+        for name, without in rows.items()
+    }
 
 
 def _winner(
@@ -132,11 +159,12 @@ def _study_fold(problem: Problem, train: Rows, held_out: Rows, seed: int) -> _Fo
     with threadpool_limits(1):
         part, rest = problem.take(train), problem.take(held_out)
         encoder, Z = encode(part)
+        _, blind = encode(rest, encoder)
         site = site_reference(encoder.encoding_, rest.design, "held-out study")
         _, W = encode(rest, encoder, site)
-        return _FoldResult(
-            0, held_out, {name: fit_predict(CATALOG[name], {}, Z, part.y, W, seed=seed) for name in STUDY_ROWS}, None
-        )
+        rows = {name: fit_predict(CATALOG[name], {}, Z, part.y, W, seed=seed) for name in STUDY_ROWS}
+        rows[BLIND] = fit_predict(CATALOG["additive"], {}, Z, part.y, blind, seed=seed)
+        return _FoldResult(0, held_out, rows, None)
 
 
 def _gather(problem: Problem, splits: tuple[Split, ...], results: list[_FoldResult]) -> Evaluation:
@@ -149,7 +177,10 @@ def _gather(problem: Problem, splits: tuple[Split, ...], results: list[_FoldResu
             sds[name][result.repeat, result.held_out] = sd
     # Folds finish in any order; the first held-out row gives the choices one order for ever.
     ordered = sorted(results, key=lambda result: (result.repeat, int(result.held_out[0])))
-    return Evaluation(splits, predictions, sds, tuple(r.choice for r in ordered if r.choice is not None))
+    choices = tuple(result.choice for result in ordered if result.choice is not None)
+    return Evaluation(
+        splits, predictions, sds, choices, sum(result.additive_s for result in results if result.repeat == 0)
+    )
 
 
 def shuffled(problem: Problem, *, draws: int, seed: int) -> list[tuple[float, float]]:
@@ -178,3 +209,11 @@ INCREMENTS: tuple[tuple[str, str, str], ...] = (
     ("arm", NO_ARM, "covariates"),
 )
 """(block, model row without it, model row with it): the pre-specified additive model, with and without the block."""
+
+
+def increment_pairs(problem: Problem) -> tuple[tuple[str, str, str], ...]:
+    """Return INCREMENTS, and with derived blocks one row for each: the microbiome's own row stays what it is without them."""
+    if not problem.derived:
+        return INCREMENTS
+    own = tuple((block, without, NO_DERIVED if block == "microbiome" else row) for block, without, row in INCREMENTS)
+    return own + tuple((block.kind, NO_DERIVED, WITH_BLOCK + block.kind) for block in problem.derived)

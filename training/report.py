@@ -9,8 +9,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from markupsafe import Markup
 
+from features.derived import KINDS
+
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 OVER = {"lifestyle": "baseline and arm", "arm": "baseline and lifestyle"}
+OVER |= dict.fromkeys(KINDS, "baseline, lifestyle, arm and the taxa")
 INTENDED_USE = (
     "Decision support for research: a prognostic association between a baseline and the change that followed it. Not a medical "
     "device, no diagnosis, no statement that a therapy causes the change. A positive self-harm item outranks every prediction."

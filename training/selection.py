@@ -52,7 +52,10 @@ def encode(
 ) -> tuple[FeatureEncoder, pd.DataFrame]:
     """Return the (fitted or given) encoder and the rows' encoded columns, raw abundances beside them."""
     frame = problem.design.frame()
-    encoder = fitted or FeatureEncoder(unit=problem.design.unit, comparator=problem.comparator).fit(frame)
+    design = problem.design
+    encoder = fitted or FeatureEncoder(unit=design.unit, comparator=problem.comparator, derived=problem.derived).fit(
+        frame
+    )
     raw = frame[[name for name in frame.columns if name.startswith(f"{RAW}:")]]
     return encoder, pd.concat([encoder.encode(problem.design, site), raw], axis=1)
 

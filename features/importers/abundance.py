@@ -5,7 +5,7 @@ checked.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,13 +57,27 @@ def read_abundance(folder: Path, unit: str, known: Sequence[str], problems: list
     problems += _row_problems(cells, frozenset(known))
     problems += _unit_problems(cells, unit)
     problems += _twin_problems(cells)
-    lineages = _lineages(folder, cells, problems)
+    return _sparse(cells, _lineages(folder, cells, problems), unit)
+
+
+def read_functions(folder: Path, only: Collection[str], problems: list[Problem]) -> Counts | None:
+    """Read shares of some gene families from the folder's `functions` table; its unit does not matter."""
+    path = locate(folder, "functions")
+    if path is None:
+        remedy = "Import the table of KOs with the cohort, or leave modules out of [features]"
+        problems.append(Problem("missing_file", "the cohort has no table of gene families", remedy, "functions.tsv.gz"))
+        return None
+    cells = _biom_cells(path, problems) if path.suffix == ".biom" else _text_cells(path, problems)
+    return None if cells is None else _sparse(cells, cells.taxa, "other").shares(only)
+
+
+def _sparse(cells: _Cells, names: Sequence[str], unit: str) -> Counts:
     triples = (
         np.repeat(np.arange(len(cells.ids)), cells.sizes),
         np.concatenate([*cells.columns, np.zeros(0, dtype=np.int32)]),
         np.concatenate([*cells.values, np.zeros(0)]),
     )
-    return Counts.of(tuple(cells.ids), tuple(lineages), triples, unit)
+    return Counts.of(tuple(cells.ids), tuple(names), triples, unit)
 
 
 def _text_cells(path: Path, problems: list[Problem]) -> _Cells | None:

@@ -6,9 +6,8 @@ a patient asked about alone and the same patient in a batch get the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 
 import numpy as np
 
@@ -24,7 +23,8 @@ class PatientInput:
     """One validated question: who (`id`, unique within a request), measured how, to be given which arm.
 
     `lag` is the time from baseline to follow-up in the model's own time unit, None where it has none; `taxa`
-    maps lineage to abundance and is None without a stool sample; `lifestyle` holds a float, a text or None.
+    maps lineage to abundance and is None without a stool sample; `functions` maps gene family (KO) to abundance, the whole
+    table of the sample; `lifestyle` holds a float, a text or None.
     """
 
     id: str
@@ -32,12 +32,18 @@ class PatientInput:
     score: float
     lag: float | None = None
     taxa: Mapping[str, float] | None = None
+    functions: Mapping[str, float] | None = None
     lifestyle: Mapping[str, Value] = field(default_factory=dict)
     study: str | None = None
 
 
-def cohort_of(patients: Sequence[PatientInput], *, instrument: str, unit: str = "counts") -> Cohort:
-    """Return the cohort of patients, one outcome row each, in the order given; all taxa are in `unit`."""
+def cohort_of(
+    patients: Sequence[PatientInput], *, instrument: str, unit: str = "counts", functions: Collection[str] = ()
+) -> Cohort:
+    """Return the cohort of patients, one outcome row each, in the order given; all taxa are in `unit`.
+
+    `functions` names the gene families that the model looks at.
+    """
     ids = _objects([patient.id for patient in patients])
     samples = {
         "sample_id": ids,
@@ -55,7 +61,10 @@ def cohort_of(patients: Sequence[PatientInput], *, instrument: str, unit: str = 
         "followup_score": _objects([None] * len(ids)),
     }
     info = CohortInfo(abundance_unit=unit)
-    return Cohort(info, samples, _lifestyle(patients, ids), outcomes, _counts(patients, unit))
+    counts = _table([(patient.id, patient.taxa) for patient in patients], unit)
+    families = _table([(patient.id, patient.functions) for patient in patients], "other") if functions else None
+    shares = None if families is None else families.shares(functions)
+    return Cohort(info, samples, _lifestyle(patients, ids), outcomes, counts, functions=shares)
 
 
 def _lifestyle(patients: Sequence[PatientInput], ids: Objects) -> Columns:
@@ -64,20 +73,20 @@ def _lifestyle(patients: Sequence[PatientInput], ids: Objects) -> Columns:
     return {"subject_id": ids, "sample_id": _objects([None] * len(ids)), **columns}
 
 
-def _counts(patients: Sequence[PatientInput], unit: str) -> Counts | None:
-    """The taxa of those who have a sample; None when nobody has one, as for a cohort without stool."""
-    sampled = [patient for patient in patients if patient.taxa is not None]
+def _table(amounts: Sequence[tuple[str, Mapping[str, float] | None]], unit: str) -> Counts | None:
+    """The sparse table of those who have a sample; None when nobody has one, as for a cohort without stool."""
+    sampled = [(sample, own) for sample, own in amounts if own is not None]
     if not sampled:
         return None
-    samples = [patient.taxa or {} for patient in sampled]
-    sizes = [len(taxa) for taxa in samples]
-    place: dict[str, int] = {}
-    column = np.fromiter(
-        (place.setdefault(name, len(place)) for taxa in samples for name in taxa), np.int64, sum(sizes)
-    )
-    value = np.fromiter(chain.from_iterable(taxa.values() for taxa in samples), float, sum(sizes))
-    triples = (np.repeat(np.arange(len(samples)), sizes), column, value)
-    return Counts.of(tuple(patient.id for patient in sampled), tuple(place), triples, unit)
+    names: dict[str, int] = {}
+    row, column, value = [], [], []
+    for i, (_, own) in enumerate(sampled):
+        for name, amount in own.items():
+            row.append(i)
+            column.append(names.setdefault(name, len(names)))
+            value.append(float(amount))
+    triples = (np.array(row, dtype=np.int64), np.array(column, dtype=np.int64), np.array(value, dtype=float))
+    return Counts.of(tuple(sample for sample, _ in sampled), tuple(names), triples, unit)
 
 
 def _objects(values: Sequence[object]) -> Objects:

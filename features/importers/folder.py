@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from features.cohort import Cohort, CohortInfo
 from features.counts import Counts
 from features.design import Columns, Objects
 from features.errors import InvalidInput, Problem, invalid
-from features.importers.abundance import read_abundance
+from features.importers.abundance import read_abundance, read_functions
 from features.importers.check import table_problems
 from features.importers.header import FILE, header_text, read_header
 from features.importers.plausibility import OUTCOME_NUMBERS
@@ -62,17 +62,21 @@ def check_cohort(folder: Path) -> list[Problem]:
     return _read(folder)[1]
 
 
-def read_cohort(folder: Path, *, accept: frozenset[str] = frozenset(), instrument: str = "") -> Cohort:
+def read_cohort(folder: Path, *, accept: frozenset[str] = frozenset(), instrument: str = "",
+                functions: Collection[str] = ()) -> Cohort:  # fmt: skip
     """Read a cohort folder; raises InvalidInput with every problem but those of a code in `accept` or NOTED.
 
     `accept` holds codes of ACCEPTABLE; values so accepted are kept as they are. Where only one `instrument` will be
-    looked at, scores of others may be out of range.
+    looked at, scores of others may be out of range. `functions` names gene families to read from the `functions` table.
     """
     unknown = accept - ACCEPTABLE - NOTED
     if unknown:
         known = ", ".join(sorted(ACCEPTABLE | NOTED))
         raise invalid("cannot_accept", f"{', '.join(sorted(unknown))} cannot be accepted", f"Choose from: {known}")
     cohort, problems = _read(folder, instrument)
+    if cohort is not None and functions:
+        found = read_functions(folder, functions, problems)
+        cohort = replace(cohort, functions=found, source=source_digests(folder, (*STEMS, "functions")))
     left = [problem for problem in problems if problem.code not in accept | NOTED]
     if left or cohort is None:
         raise InvalidInput(left)
@@ -89,7 +93,11 @@ def _read(folder: Path, instrument: str = "") -> tuple[Cohort | None, list[Probl
     counts = read_abundance(folder, info.abundance_unit, texts["samples"]["sample_id"], problems)
     problems.sort(key=lambda problem: (problem.file, problem.row or 0, problem.column, problem.code))
     tables = {stem: _cells(table, _ALWAYS[stem], info) for stem, table in texts.items()}
-    return Cohort(_own_units(info), **tables, counts=counts, source=source_digests(folder, STEMS)), problems
+    source = source_digests(folder, STEMS)
+    cohort = Cohort(
+        _own_units(info), tables["samples"], tables["lifestyle"], tables["outcomes"], counts=counts, source=source
+    )
+    return cohort, problems
 
 
 def _of_another(problem: Problem, outcomes: Table, instrument: str) -> bool:

@@ -112,4 +112,4 @@ def test_a_ratio_of_nothing_to_nothing_is_null_with_a_reason():
     values, reasons = log_ratio(np.array([0.0, 0.0, 3.0]), np.array([0.0, 1.5, 0.0]), 0.5)
     assert np.isnan(values[0])
     assert values[1:].tolist() == pytest.approx([np.log(0.5 / 2.0), np.log(3.5 / 0.5)])
-    assert reasons == ("both_zero", "", "")
+    assert reasons.tolist() == ["both_zero", "", ""]

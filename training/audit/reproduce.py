@@ -104,13 +104,16 @@ _ON_COMMAND_LINE = frozenset({"instrument", "follow_up"})
 
 
 def _toml(settings: Mapping[str, Any]) -> str:
-    """Return settings as TOML: numbers, booleans, text and lists of text."""
+    """Return settings as TOML: numbers, booleans, text, lists of text and one level of tables."""
     lines = []
     for name, value in settings.items():
         if isinstance(value, bool):
             lines.append(f"{name} = {str(value).lower()}")
         elif isinstance(value, int | float):
             lines.append(f"{name} = {value!r}")
+        elif isinstance(value, Mapping):
+            inner = _toml(value).splitlines()
+            lines.append(f"{name} = {{{', '.join(inner)}}}")
         elif isinstance(value, list):
             lines.append(f"{name} = [{', '.join(_quoted(str(item)) for item in value)}]")
         elif value is not None:
