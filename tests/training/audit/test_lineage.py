@@ -6,8 +6,8 @@ from features.errors import InvalidInput, VerificationFailed
 from models.ledger import open_ledger, prepare_ledger
 from models.manifest import folder_digest, write_manifest
 from models.record import Event
-from training.audit.runs import read_run
 from training.audit.lineage import prove_entry, trace
+from training.audit.runs import read_run
 
 
 @pytest.fixture
