@@ -76,18 +76,28 @@ def clr(table: Shifted) -> Shifted:
 
 def _excess(table: Shifted) -> Array:
     """Return log1p(x / base) of every entry; whole numbers over one base are looked up."""
-    data = np.empty_like(table.data)
     one = len(table.base) > 0 and bool((table.base == table.base[0]).all())
-    if one and len(data) > TABLE and (top := table.data.max()) < TABLE and _whole(table.data):
-        known = np.log1p(np.arange(int(top) + 1) / table.base[0])
-        for a in range(0, len(data), CHUNK):
-            np.take(known, table.data[a : a + CHUNK].astype(np.int64), out=data[a : a + CHUNK], mode="clip")
-        return data
+    if one and len(table.data) > TABLE and (top := table.data.max()) < TABLE:
+        found = _looked_up(table.data, np.log1p(np.arange(int(top) + 1) / table.base[0]))
+        if found is not None:
+            return found
     rows = table.base[_rows(table.indptr)] if not one else None
+    data = np.empty_like(table.data)
     for a in range(0, len(data), CHUNK):
         part = table.data[a : a + CHUNK] / (table.base[0] if rows is None else rows[a : a + CHUNK])
         np.log1p(part, out=data[a : a + CHUNK])
     return data
+
+
+def _looked_up(data: Array, known: Array) -> Array | None:
+    """Return `known` at every number, None where one of them is not whole."""
+    found = np.empty_like(data)
+    for a in range(0, len(data), CHUNK):
+        place = data[a : a + CHUNK].astype(np.int64)
+        if not (place == data[a : a + CHUNK]).all():
+            return None
+        np.take(known, place, out=found[a : a + CHUNK], mode="clip")
+    return found
 
 
 def segment_sums(data: Array, indptr: npt.NDArray[np.int64]) -> Array:
@@ -97,12 +107,6 @@ def segment_sums(data: Array, indptr: npt.NDArray[np.int64]) -> Array:
     if len(filled):
         sums[filled] = np.add.reduceat(data, indptr[filled])
     return sums
-
-
-def _whole(data: Array) -> bool:
-    return all(
-        bool((part == np.rint(part)).all()) for part in (data[a : a + CHUNK] for a in range(0, len(data), CHUNK))
-    )
 
 
 def _rows(indptr: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from features.taxa import genus_label
 
 Array = npt.NDArray[np.float64]
+CHUNK_ROWS = 256  # rows worked on at once, so that temporaries stay in the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +81,15 @@ class Counts:
         position = {genus: i for i, genus in enumerate(genera)}
         names = [f"{family[genus]}|{genus}" for genus in genera]
         group = np.array([position[genus] for _, genus in pairs], dtype=np.int64)
-        row = np.repeat(np.arange(len(self.sample_ids)), np.diff(self.indptr))
-        cell = row * len(names) + group[self.indices]
-        # bincount adds in storage order, hence the same bits for a row alone and in a table.
-        sums = np.bincount(cell, weights=self.data, minlength=len(self.sample_ids) * len(names))
-        return tuple(names), sums.astype(np.float64).reshape(len(self.sample_ids), len(names))
+        sums = np.empty((len(self.sample_ids), len(names)))
+        for start in range(0, len(sums), CHUNK_ROWS):
+            part = sums[start : start + CHUNK_ROWS]
+            ends = self.indptr[start : start + len(part) + 1]
+            own = slice(ends[0], ends[-1])
+            cell = np.repeat(np.arange(0, part.size, len(names)), np.diff(ends)) + group[self.indices[own]]
+            # bincount adds in storage order, hence the same bits for a row alone and in a table.
+            part[:] = np.bincount(cell, weights=self.data[own], minlength=part.size).reshape(part.shape)
+        return tuple(names), sums
 
 
 def row_sums(table: Array) -> Array:

@@ -104,21 +104,13 @@ def learn(cohort: Cohort, problem: Problem, config: RunConfig, *, run_id: str, n
     clock = time.perf_counter()
     bundle, additive = None, evaluation.additive_s
     if enough and problem.task == "change":
-        final = fit_final(
-            problem,
-            evaluation,
-            config,
-            widen=findings.widening(problem, evaluation, studies),
-            manifest=_bundle_fields(record),
-        )
+        widen = findings.widening(problem, evaluation, studies)
+        final = fit_final(problem, evaluation, config, widen=widen, manifest=_bundle_fields(record))
         record |= {"final_model": {"entry": final.configuration.entry, "params": dict(final.configuration.params)}}
         bundle, additive = final.bundle, additive + final.fit_s
     # CPU seconds of the additive model's out-of-fold and final fits: what its predictions and intervals cost.
-    record["timings"] = {
-        **timings,
-        "final_fit_s": time.perf_counter() - clock,
-        "additive_fit_and_intervals_s": additive,
-    }
+    timings |= {"final_fit_s": time.perf_counter() - clock, "additive_fit_and_intervals_s": additive}
+    record["timings"] = timings
     return Trained(cohort, problem, evaluation, answers, runfolder.plain(record), bundle)
 
 

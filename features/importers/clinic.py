@@ -32,9 +32,9 @@ class PatientInput:
     score: float
     lag: float | None = None
     taxa: Mapping[str, float] | None = None
-    functions: Mapping[str, float] | None = None
     lifestyle: Mapping[str, Value] = field(default_factory=dict)
     study: str | None = None
+    functions: Mapping[str, float] | None = None
 
 
 def cohort_of(
