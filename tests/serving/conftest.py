@@ -108,7 +108,7 @@ def bundle_folder(cohort, tmp_path_factory):
     manifest = {"name": "sim", "version": "1", "run_id": "run-1", "randomised": True, "card": {}}
     config = RunConfig(instrument="PHQ-9", model="additive")
     folder = tmp_path_factory.mktemp("bundle")
-    fit_final(problem, evaluation, config, widen=1.2, manifest=manifest).bundle.save(folder)
+    fit_final(problem, evaluation, config, widen=(1.2, 1.0), manifest=manifest).bundle.save(folder)
     return folder
 
 
