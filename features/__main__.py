@@ -21,6 +21,7 @@ from features.importers.folder import ACCEPTABLE, NOTED, check_cohort, read_coho
 from features.importers.header import TIME_UNITS
 from features.importers.writers import WRITERS
 from features.score_door import add_parser as add_score_parser
+from features.taxa_door import add_least_named
 from features.taxa_door import add_parser as add_taxa_parser
 
 
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def check(arguments: argparse.Namespace) -> int:
     """List every problem of a cohort folder; return 2 if any is left that was not accepted."""
     accepted = frozenset(arguments.accept)
-    problems = check_cohort(arguments.folder)
+    problems = check_cohort(arguments.folder, least_named=arguments.least_named)
     left = [problem for problem in problems if problem.code not in accepted]
     if arguments.json:
         report = {
@@ -69,7 +70,8 @@ def import_files(arguments: argparse.Namespace) -> int:
     names = ("subject", "time", "arm", "unit", "time_unit", "orientation")
     found = assemble(arguments.paths, Choices(**{name: getattr(arguments, name) for name in names}))
     beside = {} if found.functions is None else {"functions": found.functions}
-    write_cohort(found.cohort, arguments.out, beside=beside, accept=frozenset(arguments.accept))
+    write_cohort(found.cohort, arguments.out, beside=beside, accept=frozenset(arguments.accept),
+                 least_named=arguments.least_named)  # fmt: skip
     sys.stdout.write("".join(f"{note}\n" for note in found.notes) + f"wrote {arguments.out}\n")
     return 0
 
@@ -121,6 +123,7 @@ def _import_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--unit", choices=UNITS, default="", help="of the abundances (default: found out)")
     parser.add_argument("--time-unit", choices=TIME_UNITS, default="", help="of the time column")
     parser.add_argument("--orientation", choices=("taxa-rows", "taxa-columns"), default="", help="of a plain matrix")
+    add_least_named(parser)
     _add_accept(parser)
     parser.set_defaults(run=import_files)
 
@@ -141,6 +144,7 @@ def _check_parser(parser: argparse.ArgumentParser) -> None:
     parser.description = "Exit code 0 when no problem is left, 2 otherwise. Nothing is changed."
     parser.add_argument("folder", metavar="DIR", type=Path, help="the cohort folder")
     parser.add_argument("--json", action="store_true", help="one machine-readable object on stdout")
+    add_least_named(parser)
     _add_accept(parser)
     parser.set_defaults(run=check)
 

@@ -15,7 +15,7 @@ from features.importers.delimited import lines, opening
 from features.importers.folder import ACCEPTABLE, read_cohort
 from features.nomenclature import synonyms
 from features.taxa import genus_label
-from features.taxa_report import kingdom_shares, merges, named_share
+from features.taxa_report import few_named, kingdom_shares, merges, named_share
 
 
 def normalise(arguments: argparse.Namespace) -> int:
@@ -31,6 +31,7 @@ def normalise(arguments: argparse.Namespace) -> int:
     }
     if counts is not None:
         shares = named_share(counts)
+        summary["samples_below_least_named"] = len(list(few_named(counts, arguments.least_named)))
         summary |= {"named_share_lowest": float(shares.min()), "named_share_mean": float(shares.mean())}
         summary["kingdoms"] = kingdom_shares(counts)
     if arguments.json:
@@ -70,12 +71,26 @@ def _is_list(path: Path) -> bool:
     return bool(first) and not any("\t" in line or "," in line for line in first)
 
 
+def add_least_named(parser: argparse.ArgumentParser) -> None:
+    """Add the least share of a sample that must be in named genera."""
+    text = "share of a sample, 0 to 1, that must be in taxa with a named genus (default 0: any)"
+    parser.add_argument("--least-named", metavar="SHARE", type=_share, default=0.0, help=text)
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError("must be between 0 and 1")
+    return value
+
+
 def add_parser(parser: argparse.ArgumentParser) -> None:
     """Fill the parser of `taxa`."""
     acts = parser.add_subparsers(dest="act", required=True)
     act = acts.add_parser("normalise", help="show every merge of names")
     act.description = "Nothing is changed: what is shown is what training and serving do with these names."
     act.add_argument("path", metavar="FILE", type=Path, help="a table of taxa, a list of names, or a cohort folder")
+    add_least_named(act)
     act.add_argument("--sheet", metavar="SHEET", default="", help="of a workbook")
     act.add_argument("--json", action="store_true", help="one machine-readable object on stdout")
     act.set_defaults(run=normalise)

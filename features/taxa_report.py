@@ -5,12 +5,13 @@ genus.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from features.counts import Array, Counts
+from features.errors import Problem
 from features.nomenclature import canonical_genus
 from features.taxa import genus_label, ranks, raw_ranks
 
@@ -70,3 +71,11 @@ def _share(counts: Counts, chosen: np.ndarray) -> Array:
     n = len(counts.sample_ids)
     part = np.bincount(rows, weights=counts.data * chosen[counts.indices], minlength=n)
     return np.asarray(part / np.maximum(np.bincount(rows, weights=counts.data, minlength=n), 1e-300))
+
+
+def few_named(counts: Counts, least: float) -> Iterator[Problem]:
+    """Yield a Problem for every sample of whose abundance less than the share `least` (0 to 1) is in named genera."""
+    message = f"less than {100 * least:.0f} % of the sample is in taxa with a named genus"
+    remedy = "See `vagus taxa normalise`; assign the taxa again, or leave the sample out"
+    for i in np.flatnonzero(named_share(counts) < least):
+        yield Problem("few_named_taxa", message, remedy, "counts.tsv.gz", int(i) + 2, "sample_id")

@@ -26,6 +26,7 @@ from features.importers.tables import TEXT_COLUMNS, Table, Tables, cell, read_ta
 from features.importers.writers import WRITERS
 from features.instruments import find
 from features.lifestyle import FIELDS, canonical, converted
+from features.taxa_report import few_named
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "samples": ("sample_id", "subject_id"),
@@ -55,11 +56,15 @@ _ALWAYS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def check_cohort(folder: Path) -> list[Problem]:
-    """Return every problem of a cohort folder, sorted by file and row; an empty list means that it is
-    valid.
+def check_cohort(folder: Path, *, least_named: float = 0.0) -> list[Problem]:
+    """Return every problem of a cohort folder, sorted by file and row; an empty list means that it is valid.
+
+    Samples with less than the share `least_named` (0 to 1) of their abundance in named genera are problems too.
     """
-    return _read(folder)[1]
+    cohort, problems = _read(folder)
+    if cohort is None or cohort.counts is None or not least_named:
+        return problems
+    return problems + list(few_named(cohort.counts, least_named))
 
 
 def read_cohort(folder: Path, *, accept: frozenset[str] = frozenset(), instrument: str = "",
@@ -140,6 +145,7 @@ def write_cohort(
     beside: Mapping[str, Columns | Counts] | None = None,
     accept: frozenset[str] | None = None,
     form: str = "tsv",
+    least_named: float = 0.0,
 ) -> None:
     """Write a cohort as a folder of tables, the same bytes each time; nothing is left when it fails.
 
@@ -163,7 +169,11 @@ def write_cohort(
                 write_counts(partial / name, table)
             elif table is not None:
                 write_table(partial / name, table, ())
-        left = [] if accept is None else [p for p in check_cohort(partial) if p.code not in accept | NOTED]
+        left = (
+            []
+            if accept is None
+            else [p for p in check_cohort(partial, least_named=least_named) if p.code not in accept | NOTED]
+        )
         if left:
             raise InvalidInput(left)
         os.rename(partial, folder)

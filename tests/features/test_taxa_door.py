@@ -43,3 +43,25 @@ def test_what_names_no_taxa_is_refused(tmp_path, capsys, text, code):
     (tmp_path / "t.txt").write_text(text)
     assert main(["taxa", "normalise", str(tmp_path / "t.txt")]) == 2
     assert code in capsys.readouterr().err
+
+
+def test_the_share_asked_for_is_counted_against(tmp_path, capsys):
+    text = "taxon\tS1\tS2\nk__Bacteria;g__Blautia\t6\t5\nk__Bacteria;g__\t4\t0\nk__Archaea;g__X\t0\t5\n"
+    for least, below in (("0", 0), ("0.61", 1)):
+        report = json.loads(run(tmp_path, capsys, text, "--json", "--least-named", least).out)
+        assert report["samples_below_least_named"] == below
+    with pytest.raises(SystemExit):
+        run(tmp_path, capsys, text, "--least-named", "60")
+
+
+def test_cohort_check_and_import_refuse_such_a_sample(tmp_path, capsys):
+    table = tmp_path / "t.tsv"
+    table.write_text("taxon\tS1\tS2\nk__Bacteria;g__Blautia\t6\t5\nk__Bacteria;g__\t4\t0\nk__Archaea;g__X\t0\t5\n")
+    refused = ["cohort", "import", str(table), "--out", str(tmp_path / "no"), "--least-named", "0.61"]
+    assert main(refused) == 2
+    assert not (tmp_path / "no").exists()
+    assert main(["cohort", "import", str(table), "--out", str(tmp_path / "yes")]) == 0
+    capsys.readouterr()
+    assert main(["cohort", "check", str(tmp_path / "yes"), "--least-named", "0.61"]) == 2
+    assert "few_named_taxa" in capsys.readouterr().out
+    assert main(["cohort", "check", str(tmp_path / "yes")]) == 0

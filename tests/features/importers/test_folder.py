@@ -169,3 +169,19 @@ def test_scores_of_another_instrument_may_be_out_of_range_when_one_is_named(fold
             read_cohort(folder, instrument=named)
     assert read_cohort(folder, instrument="PHQ-9").design("PHQ-9").baseline.tolist() == [14.0]
     assert [p.code for p in check_cohort(folder)] == ["score_out_of_range"]
+
+
+@pytest.mark.parametrize(("least", "rows"), [(0.0, []), (0.3, []), (0.4, [2]), (0.9, [2, 4])])
+def test_samples_of_few_named_taxa_are_refused_when_asked_for(folder, least, rows):
+    """A1 has 3 of 8 reads in a named genus, A2 all three, B1 seven of eight."""
+    found = [p for p in check_cohort(folder, least_named=least) if p.code == "few_named_taxa"]
+    assert [(p.file, p.row) for p in found] == [("counts.tsv.gz", row) for row in rows]
+    cohort = read_cohort(folder)
+    out = folder.parent / "out"
+    if rows:
+        with pytest.raises(InvalidInput, match="few_named_taxa"):
+            write_cohort(cohort, out, accept=frozenset(), least_named=least)
+        assert not out.exists()
+    else:
+        write_cohort(cohort, out, accept=frozenset(), least_named=least)
+        assert out.is_dir()
