@@ -1,4 +1,4 @@
-"""`vagus taxa normalise`: every merge of names in a file or cohort folder, and what share of it is named."""
+"""`vagus taxa`: `diversity` per sample, and `normalise`, every merge of names in a file or cohort folder, and what share of it is named."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from features.counts import Counts
+from features.diversity_door import add_diversity_parser
 from features.errors import invalid
 from features.importers import Opening, read
 from features.importers.delimited import lines, opening
@@ -87,6 +88,7 @@ def _share(text: str) -> float:
 def add_parser(parser: argparse.ArgumentParser) -> None:
     """Fill the parser of `taxa`."""
     acts = parser.add_subparsers(dest="act", required=True)
+    add_diversity_parser(acts.add_parser("diversity", help="alpha diversity, and distance from a reference cohort"))
     act = acts.add_parser("normalise", help="show every merge of names")
     act.description = "Nothing is changed: what is shown is what training and serving do with these names."
     act.add_argument("path", metavar="FILE", type=Path, help="a table of taxa, a list of names, or a cohort folder")
