@@ -192,8 +192,9 @@ python benchmarks/bench_features.py --out docs/benchmarks-features.md
 |---|---:|---:|---:|---:|---:|---:|
 """
     tail = """
-What is measured is `features.composition`, `features.diversity` and `Counts.genus_sums`, the code that training and serving run. Sums
-per genus are a dense table by definition: nearly all of their memory, and much of their time, is the result itself.
+What is measured is the product's own code: `features.composition` (distance from a reference cohort), `features.diversity` and
+`Counts.genus_sums` (training and serving). Sums per genus are a dense table by definition: nearly all of their memory, and much
+of their time, is the result itself.
 """
     return head + "\n".join(rows) + "\n" + tail
 
