@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,21 @@ class Counts:
         kept = at >= 0
         triples = (row[kept], at[kept], (self.data / whole[row])[kept])
         return Counts.of(self.sample_ids, names, triples, "proportion")
+
+    def only(self, samples: set[str]) -> Counts:
+        """Return the table of some of its samples, in its own order."""
+        kept = np.array([i for i, name in enumerate(self.sample_ids) if name in samples], dtype=np.int64)
+        widths = np.diff(self.indptr)[kept]
+        cells = [np.arange(self.indptr[i], self.indptr[i + 1]) for i in kept]
+        where = np.concatenate([np.zeros(0, dtype=np.int64), *cells])
+        indptr = np.concatenate([[0], np.cumsum(widths)]).astype(np.int64)
+        return replace(
+            self,
+            sample_ids=tuple(self.sample_ids[i] for i in kept),
+            indptr=indptr,
+            indices=self.indices[where],
+            data=self.data[where],
+        )
 
     def rows(self, samples: Iterable[Any]) -> Array:
         """Return the dense rows of some samples, in their order; a sample that is not in the table is all NaN."""

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from training import doctor, output
+from training import doctor, logbook, output, tracking
 from training.config import read_config
 
 
@@ -38,6 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     promote.add_argument("reference", metavar="RUN")
     promote.add_argument("--alias", default="champion")
+    promote.add_argument(
+        "--plan", type=Path, metavar="PLAN.toml", help="a plan sealed before the evaluation; refused otherwise"
+    )
     rollback = _verb(verbs, "rollback", _run_rollback, "move an alias back to the version before")
     rollback.add_argument("name", metavar="NAME")
     rollback.add_argument("--alias", default="champion")
@@ -107,7 +110,10 @@ def _run_train(given: argparse.Namespace) -> int:
         given.config, instrument=given.instrument, task=given.task, follow_up=given.follow_up, model=given.model, seed=given.seed,
         accept=tuple(given.accept) if given.accept else None,
     )  # fmt: skip
-    found = jobs.train(given.cohort, config, name=given.name, uri=given.tracking_uri, say=output.say)
+    found = jobs.train(
+        given.cohort, config, name=given.name, uri=given.tracking_uri, say=output.say, barred=logbook.barred_people
+    )
+    logbook.note_evaluation(tracking.fetch(found["run_id"], given.tracking_uri))
     output.show(found, given.json, output.trained)
     jobs.refuse_small(found)
     return 0
@@ -126,14 +132,22 @@ def _run_runs(given: argparse.Namespace) -> int:
 def _run_promote(given: argparse.Namespace) -> int:
     from training import promotion
 
-    output.show(promotion.promote(given.reference, alias=given.alias, uri=given.tracking_uri), given.json, output.alias)
+    if given.plan:
+        champion = promotion.current(given.reference, given.alias, given.tracking_uri)
+        for line in logbook.check_plan(given.plan, promotion.run_folder(given.reference, given.tracking_uri), champion):
+            output.say(line)
+    found = promotion.promote(given.reference, alias=given.alias, uri=given.tracking_uri)
+    logbook.note("promotion", found)
+    output.show(found, given.json, output.alias)
     return 0
 
 
 def _run_rollback(given: argparse.Namespace) -> int:
     from training import promotion
 
-    output.show(promotion.rollback(given.name, alias=given.alias, uri=given.tracking_uri), given.json, output.alias)
+    found = promotion.rollback(given.name, alias=given.alias, uri=given.tracking_uri)
+    logbook.note("rollback", found)
+    output.show(found, given.json, output.alias)
     return 0
 
 
@@ -141,11 +155,9 @@ def _run_export(given: argparse.Namespace) -> int:
     from training import promotion
 
     bundle = promotion.export(given.reference, given.out, uri=given.tracking_uri)
-    output.show(
-        {"bundle": str(given.out), "digest": bundle.digest, "instrument": bundle.instrument},
-        given.json,
-        output.exported,
-    )
+    logbook.note("export", {"model_digest": bundle.digest, "run_id": str(bundle.manifest["run_id"])})
+    found = {"bundle": str(given.out), "digest": bundle.digest, "instrument": bundle.instrument}
+    output.show(found, given.json, output.exported)
     return 0
 
 

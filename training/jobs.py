@@ -16,6 +16,7 @@ from features.cohort import Cohort
 from features.derived import functions_of
 from features.errors import Refused, invalid
 from features.importers.folder import read_cohort
+from features.withdrawn import without
 from models.bundle import Bundle
 from models.catalog import CANDIDATES, CATALOG
 from models.seal import sign_folder
@@ -53,14 +54,18 @@ class Trained:
     bundle: Bundle | None
 
 
-def train(folder: Path, config: RunConfig, *, name: str, uri: str | None, say: Say) -> dict[str, Any]:
+def train(
+    folder: Path, config: RunConfig, *, name: str, uri: str | None, say: Say, barred: Callable[[set[str]], set[str]]
+) -> dict[str, Any]:
     """Train, record and register; returns the JSON object of `vagus train --json`.
 
-    Raises InvalidInput (bad cohort), Refused (leak; too few people: then the run is recorded first).
+    `barred` names those of a cohort's people who have withdrawn: they are left out. Raises InvalidInput (bad cohort), Refused
+    (a leak; too few people, where the run is recorded first).
     """
     started = time.time()
     derived, accept = config.derived(), frozenset(config.accept)
     cohort = read_cohort(folder, accept=accept, instrument=config.instrument, functions=functions_of(derived))
+    cohort = without(cohort, barred(set(cohort.outcomes["subject_id"].tolist())))
     problem = pose(cohort, config.instrument, task=config.task, follow_up=config.follow_up, positive=config.positive)
     problem = replace(problem, derived=derived)
     refuse_if_untestable(problem)

@@ -40,6 +40,17 @@ def promote(reference: str, *, alias: str, uri: str | None) -> dict[str, Any]:
     return {"model_name": version.name, "model_version": str(version.version), "alias": alias, "run_id": run_id}
 
 
+def run_folder(reference: str, uri: str | None) -> Path:
+    """Return the folder of a run."""
+    return tracking.fetch(tracking.resolve(reference, uri), uri)
+
+
+def current(reference: str, alias: str, uri: str | None) -> Path | None:
+    """Return the run folder of the model that now bears the alias a run aspires to, or None."""
+    version = tracking.alias_version(tracking.client(uri), show(reference, uri)["model_name"], alias)
+    return None if version is None else tracking.fetch(version.run_id, uri)
+
+
 def rollback(name: str, *, alias: str, uri: str | None) -> dict[str, Any]:
     """Point an alias back at the version it had before; raises Refused when there was none."""
     api = tracking.client(uri)

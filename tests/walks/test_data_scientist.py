@@ -178,3 +178,17 @@ def test_bad_usage_is_one_line_and_an_exit_code(arguments, code, words, cohort_f
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_the_log_tells_what_was_done(exported, vagus):
+    vagus("audit", "verify", ".vagus/log/log.sqlite", cwd=exported)
+    stored = (exported / ".vagus" / "log" / "log.sqlite").read_bytes()
+    assert all(kind in stored for kind in (b'"evaluation"', b'"promotion"', b'"export"'))
+
+
+def test_a_withdrawn_person_is_left_out_of_the_next_training(cohort_folder, tmp_path, vagus):
+    who = pd.read_csv(cohort_folder / "outcomes.tsv", sep="\t").subject_id[0]
+    vagus("withdraw", who, cwd=tmp_path)
+    (tmp_path / "run.toml").write_text("repeats = 1\nshuffles = 0\njobs = 1\n")
+    command = ("train", cohort_folder, "--instrument", "PHQ-9", "--config", "run.toml", "--model", "baseline", "--json")
+    assert json.loads(vagus(*command, cwd=tmp_path).stdout)["subjects"] == 79

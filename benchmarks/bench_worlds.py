@@ -1,0 +1,154 @@
+"""How much of what can be predicted is predicted: simulated worlds with known truth, through the bundle that is served.
+
+`python benchmarks/bench_worlds.py [--seeds 5] [--worlds A,B,...]` writes docs/benchmarks-worlds.md. `frac` is the share of the
+predictable variance captured on 2,000 fresh people (1 = E[change | what a server can see], 0 = the mean); `benefit` the share of
+what choosing the arm could gain over placebo for all. The generator is `features.synthetic`; the additive model's priors were set
+while looking at seeds 0-3 of it, so those rows are not blind.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from features.synthetic import World, simulate
+from models.bundle import Bundle
+from training.batch import site_references
+from training.config import RunConfig
+from training.finalfit import fit_final
+from training.findings import widening
+from training.increment import increments
+from training.metrics import resamples
+from training.problem import pose
+from training.protocol import evaluate, leave_one_study_out, outer_splits
+
+ROOT = Path(__file__).resolve().parents[1]
+FRESH = 2000
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A kind of world and the size of the training cohort."""
+
+    title: str
+    people: int
+    world: World
+    studies: int = 1
+    null: bool = False
+
+
+SCENARIOS = {
+    "A": Scenario("easy, strong effects", 2000, World(microbiome=2.2, moderation=2.0, lifestyle=1.4, noise=2.4)),
+    "B": Scenario("realistic", 300, World(microbiome=1.2, moderation=0.8, lifestyle=1.0, noise=3.4)),
+    "C": Scenario("small two-arm trial", 60, World(microbiome=1.2, moderation=0.8, noise=3.4, arms=("placebo", "probiotic"))),
+    "D": Scenario("6 studies, tested on 8 unseen", 900, World(microbiome=1.8, moderation=1.0), studies=6),
+    "E": Scenario("null: the microbiome says nothing", 800, World(lifestyle=1.5, noise=3.2), null=True),
+    "F": Scenario("5,000 ASVs", 800, World(microbiome=1.9, moderation=1.4, noise=2.8, asv_per_genus=23)),
+    "S": Scenario("two genera carry it (sparse)", 800, World(microbiome=1.9, moderation=1.0, truth="sparse")),
+    "T": Scenario("thresholds, not log-linear", 1000, World(microbiome=2.2, moderation=1.4, noise=2.6, truth="threshold")),
+    "W": Scenario("whole families carry it", 800, World(microbiome=1.9, moderation=1.0, truth="family")),
+}  # fmt: skip
+COLUMNS = (
+    "baseline alone",
+    "covariates",
+    "Vagus",
+    "benefit",
+    "coverage",
+    "worst third",
+    "width",
+    "CPU s",
+    "increment shown",
+)
+
+
+def measure(scenario: Scenario, seed: int) -> list[float]:
+    cohort, _ = simulate(
+        subjects=scenario.people, seed=seed, studies=scenario.studies, null=scenario.null, world=scenario.world
+    )
+    studies = 8 if scenario.studies > 1 else 1
+    fresh, truth = simulate(
+        subjects=FRESH, seed=seed, studies=studies, null=scenario.null, world=scenario.world, population=1
+    )
+    problem = pose(cohort, "PHQ-9")
+    evaluation = evaluate(
+        problem, outer_splits(problem, repeats=1, seed=0), seed=0, candidates=("additive",), title=scenario.title
+    )
+    widen = widening(problem, evaluation, leave_one_study_out(problem, seed=0))
+    manifest = {"name": "bench", "run_id": "bench"}
+    models = {
+        name: fit_final(problem, evaluation, RunConfig(model=name), widen=widen, manifest=manifest)
+        for name in ("baseline", "covariates", "additive")
+    }
+    means = np.array(truth["expected_change"]).reshape(FRESH, -1)
+    design = fresh.design("PHQ-9")
+    own = means[np.arange(FRESH), [scenario.world.arms.index(arm) for arm in design.arm]]
+    answers = {name: _answers(fresh, final.bundle, None) for name, final in models.items()}
+    fracs = [1 - float(np.mean((answer[0] - own) ** 2) / np.var(own)) for answer in answers.values()]
+    _, lower, upper = answers["additive"]
+    inside = (design.change >= lower - 1e-9) & (design.change <= upper + 1e-9)
+    worst = design.baseline >= np.quantile(design.baseline, 2 / 3)
+    gain = increments(
+        problem.y,
+        evaluation.predictions,
+        [("microbiome", "covariates", "additive")],
+        resamples(problem.subjects, seed=0),
+    )[0]
+    cpu = evaluation.additive_s + models["additive"].fit_s
+    return [
+        *fracs,
+        _benefit(fresh, models["additive"].bundle, scenario, means),
+        inside.mean(),
+        inside[worst].mean(),
+        (upper - lower).mean(),
+        cpu,
+        gain.verdict == "shown",
+    ]
+
+
+def _answers(cohort, bundle: Bundle, arm: str | None):
+    design = cohort.design("PHQ-9")
+    design = design if arm is None else design.with_arm(arm)
+    sites = site_references(cohort, bundle)
+    found = np.empty((3, len(design)))
+    for study in sorted(set(design.study.tolist())):
+        rows = np.flatnonzero(design.study == study)
+        answer = bundle.predict(design.take(rows), sites.get(study))
+        found[:, rows] = answer.change, answer.lower, answer.upper
+    return found
+
+
+def _benefit(cohort, bundle: Bundle, scenario: Scenario, means) -> float:
+    predicted = np.column_stack([_answers(cohort, bundle, arm)[0] for arm in scenario.world.arms])
+    placebo = means[:, 0].mean()
+    chosen = means[np.arange(len(means)), predicted.argmin(axis=1)].mean()
+    return float((placebo - chosen) / (placebo - means.min(axis=1).mean()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--worlds", default=",".join(SCENARIOS))
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks-worlds.md")
+    given = parser.parse_args()
+    head = f"| world | n | {' | '.join(COLUMNS)} |\n|{'---|' * (len(COLUMNS) + 2)}\n"
+    lines = []
+    for name in given.worlds.split(","):
+        scenario = SCENARIOS[name]
+        rows = np.array([measure(scenario, seed) for seed in range(given.seeds)])
+        cells = [f"{m:.2f} ± {s:.2f}" for m, s in zip(rows.mean(axis=0), rows.std(axis=0), strict=True)]
+        cells[-1] = f"{int(rows[:, -1].sum())} of {given.seeds}"
+        lines.append(f"| {name}: {scenario.title} | {scenario.people} | {' | '.join(cells)} |")
+        print(lines[-1], flush=True)
+    command = f"python benchmarks/bench_worlds.py --seeds {given.seeds} --worlds {given.worlds}"
+    given.out.write_text(
+        f"# Simulated worlds with known truth\n\n{__doc__}\nCommand: `{command}` (mean ± sd over seeds; 90 % intervals).\n\n{head}"
+        + "\n".join(lines)
+        + "\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
