@@ -36,11 +36,11 @@ class Checkpoint:
     time: str
 
 
-def sign_checkpoint(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> str:
-    """Return the signed note of a checkpoint."""
+def sign_checkpoint(checkpoint: Checkpoint, key: Ed25519PrivateKey, public_key: str = "") -> str:
+    """Return the signed note of a checkpoint; `public_key`, the key's public half, saves deriving it again."""
     root = base64.b64encode(checkpoint.root).decode()
     body = f"{checkpoint.origin}\n{checkpoint.size}\n{root}\ntime {checkpoint.time}\n"
-    signed = _key_hash(checkpoint.origin, public_text(key)) + key.sign(body.encode())
+    signed = _key_hash(checkpoint.origin, public_key or public_text(key)) + key.sign(body.encode())
     return f"{body}\n— {checkpoint.origin} {base64.b64encode(signed).decode()}\n"
 
 

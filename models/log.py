@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from features.errors import Refused, invalid
 from models.checkpoint import Checkpoint, sign_checkpoint
 from models.log_reader import LOG_VERSION, LogReader, Nodes
-from models.log_store import Execute, LogError, LogStore, open_store
+from models.log_store import ROWS_AT_ONCE, Execute, LogError, LogStore, insert_rows, open_store
 from models.merkle import completed_nodes, leaf_hash, prove, range_hash
 from models.receipt import make_receipt
 from models.record import Entry, Event, make_entry, subject_digest
@@ -65,11 +65,13 @@ def open_log(
 
 
 class Log:
-    """A log open for writing; `reader` looks up entries and proofs."""
+    """A log open for writing; `reader` looks up entries and proofs, `public_key` signs checkpoints now."""
 
     def __init__(self, store: LogStore, key: Ed25519PrivateKey, secret: bytes, retention_days: int) -> None:
         """Take over an open store; use `open_log`."""
-        self._store, self._key, self._secret = store, key, secret
+        self._store, self._secret = store, secret
+        self._key, self.public_key = key, public_text(key)
+        self._edge: dict[tuple[int, int], bytes] = {}
         self._retention = timedelta(days=retention_days)
         self._queue: list[_Waiting] = []
         self._queue_lock, self._leader = threading.Lock(), threading.RLock()
@@ -78,11 +80,6 @@ class Log:
                 self._create(execute)
         self.reader = LogReader(store)
         self.reader.check_head()
-
-    @property
-    def public_key(self) -> str:
-        """Return the key that signs checkpoints now."""
-        return public_text(self._key)
 
     def append(self, events: Sequence[Event]) -> list[bytes]:
         """Log events durably and return their receipts, in order.
@@ -121,7 +118,7 @@ class Log:
         change = _each("UPDATE meta SET value = ? WHERE name = 'signing_key'", [new])
         with self._leader:  # no other commit may fall between the announcement and the new key
             self._append([Event("key", actor, {"public_key": new})], change)
-            self._key = key
+            self._key, self.public_key = key, new
 
     def close(self) -> None:
         """Release the store."""
@@ -146,17 +143,19 @@ class Log:
                 self._commit(batch, time)
         if waiting.error is not None:
             raise waiting.error
-        return [self._receipt(waiting, number, event) for number, event in enumerate(events)]
+        return self._receipts(waiting)
 
     def _commit(self, batch: Sequence[_Waiting], time: str) -> None:
         try:
             with self._store.write() as execute:
                 self._check_key(execute)
-                nodes = Nodes(execute)
+                nodes = Nodes(execute, self._edge)
                 size = first = nodes.size()
                 for waiting in batch:
                     size = self._insert(waiting, size, nodes, execute)
+                nodes.store()
                 note = self._sign(execute, nodes, size, time) if size > first else ""
+            self._edge = nodes.edge(size)
             for waiting in batch:
                 waiting.size, waiting.note, waiting.nodes = size, note, nodes
                 waiting.public_key = self.public_key
@@ -169,27 +168,26 @@ class Log:
 
     def _insert(self, waiting: _Waiting, size: int, nodes: Nodes, execute: Execute) -> int:
         ids = [entry.id for entry in waiting.entries]
-        known = any(execute("SELECT 1 FROM entries WHERE id = ?", (name,)) for name in ids)
-        if known or len(set(ids)) < len(ids):
+        known = (execute(*_among(ids[i : i + ROWS_AT_ONCE])) for i in range(0, len(ids), ROWS_AT_ONCE))
+        if len(set(ids)) < len(ids) or any(known):
             waiting.error = Refused("event-logged", "an event of this id is already logged")
             return size
+        rows = []
         for entry in waiting.entries:
             leaf = leaf_hash(entry.content)
-            execute(
-                "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)",
-                (size, entry.id, leaf, entry.content, entry.private, entry.subject),
-            )
+            rows.append((size, entry.id, leaf, entry.content, entry.private, entry.subject))
             for node in completed_nodes(size, leaf, nodes.read):
                 nodes.add(*node)
             waiting.places.append(size)
             size += 1
+        insert_rows(execute, "entries", rows)
         if waiting.change is not None:
             waiting.change(execute)
         return size
 
     def _sign(self, execute: Execute, nodes: Nodes, size: int, time: str) -> str:
-        origin = execute("SELECT value FROM meta WHERE name = ?", ("origin",))[0][0]
-        note = sign_checkpoint(Checkpoint(origin, size, range_hash(0, size, nodes.read), time), self._key)
+        checkpoint = Checkpoint(self.reader.meta["origin"], size, range_hash(0, size, nodes.read), time)
+        note = sign_checkpoint(checkpoint, self._key, self.public_key)
         execute("INSERT INTO checkpoints VALUES (?, ?, ?)", (size, note, self.public_key))
         return note
 
@@ -198,20 +196,24 @@ class Log:
         if signing != self.public_key:
             raise Refused("log-key", "the log is signed with another key; open it with that key or rotate")
 
-    def _receipt(self, waiting: _Waiting, number: int, event: Event) -> bytes:
+    def _receipts(self, waiting: _Waiting) -> list[bytes]:
         if waiting.nodes is None:
             raise LogError("the log did not acknowledge the event; send it again")
-        place = waiting.places[number]
-        reader = Nodes(self._store.read, waiting.nodes.known)
-        return make_receipt(
-            event,
-            waiting.entries[number],
-            self._secret,
-            index=place,
-            proof=prove(place, place + 1, waiting.size, reader.read),
-            note=waiting.note,
-            public_key=waiting.public_key,
-        )
+        read, size = Nodes(self._store.read, waiting.nodes.known).read, waiting.size
+        return [
+            make_receipt(
+                entry,
+                index=place,
+                proof=prove(place, place + 1, size, read),
+                note=waiting.note,
+                public_key=waiting.public_key,
+            )
+            for entry, place in zip(waiting.entries, waiting.places, strict=True)
+        ]
+
+
+def _among(ids: Sequence[str]) -> tuple[str, Sequence[str]]:
+    return f"SELECT 1 FROM entries WHERE id IN ({', '.join('?' * len(ids))}) LIMIT 1", ids  # noqa: S608 - places only
 
 
 def _each(statement: str, values: Sequence[int | str]) -> _Change:

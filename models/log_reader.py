@@ -7,7 +7,7 @@ from typing import Any
 
 from features.errors import VerificationFailed, invalid
 from models.checkpoint import read_checkpoint
-from models.log_store import Execute, LogError, LogStore
+from models.log_store import Execute, LogError, LogStore, insert_rows
 from models.manifest import parse_canonical
 from models.merkle import prove, range_hash
 
@@ -22,6 +22,7 @@ class Nodes:
         """Read through `execute`; `known` are nodes already at hand."""
         self._execute = execute
         self.known: dict[tuple[int, int], bytes] = dict(known or {})
+        self._new: list[tuple[int, int, bytes]] = []
 
     def read(self, level: int, place: int) -> bytes:
         """Return the hash of a node; raises VerificationFailed where it is missing."""
@@ -34,9 +35,19 @@ class Nodes:
         return found
 
     def add(self, level: int, place: int, value: bytes) -> None:
-        """Store a node that became complete."""
+        """Take in a node that became complete; `store` writes it."""
         self.known[level, place] = value
-        self._execute("INSERT INTO nodes VALUES (?, ?, ?)", (level, place, value))
+        self._new.append((level, place, value))
+
+    def store(self) -> None:
+        """Write the nodes taken in."""
+        insert_rows(self._execute, "nodes", self._new)
+        self._new = []
+
+    def edge(self, size: int) -> dict[tuple[int, int], bytes]:
+        """Return, of the nodes at hand, those that the next entry of a log of this size builds on."""
+        places = [(level, (size >> level) - 1) for level in range(size.bit_length()) if size >> level & 1]
+        return {place: self.known[place] for place in places if place in self.known}
 
     def size(self) -> int:
         """Return the number of entries."""

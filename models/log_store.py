@@ -34,6 +34,10 @@ _SCHEMA = (
 _WAIT_SECONDS = 30.0
 
 
+#: Rows in one INSERT, within what every database takes as parameters.
+ROWS_AT_ONCE = 50
+
+
 class LogError(VagusError):
     """The log could not be written or read (disk full, locked, gone): nothing was acknowledged."""
 
@@ -65,6 +69,14 @@ def open_store(address: str | Path, *, create: bool = True) -> LogStore:
     if not create and not path.is_file():
         raise invalid("log-absent", "there is no log at this path", "give the path of the log", file=path.name)
     return SqliteStore(path, readonly=not create)
+
+
+def insert_rows(execute: Execute, table: str, rows: Sequence[Row]) -> None:
+    """Insert whole rows into a table of the schema, some at a time."""
+    for first in range(0, len(rows), ROWS_AT_ONCE):
+        part = rows[first : first + ROWS_AT_ONCE]
+        places = ", ".join(["(" + ", ".join("?" * len(part[0])) + ")"] * len(part))
+        execute(f"INSERT INTO {table} VALUES {places}", [cell for row in part for cell in row])  # noqa: S608
 
 
 class SqliteStore:

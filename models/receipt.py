@@ -22,36 +22,28 @@ from features.errors import VerificationFailed
 from models.checkpoint import Checkpoint, read_checkpoint
 from models.manifest import parse_canonical
 from models.merkle import leaf_hash, verify_inclusion
-from models.record import RECORD_VERSION, Entry, Event, event_salt, keyed_digest
+from models.record import RECORD_VERSION, Entry, keyed_digest
 
 _RECEIPT_KEYS = frozenset(
     {"format_version", "answer", "salt", "private", "entry", "index", "proof", "checkpoint", "public_key"}
 )
 
 
-def make_receipt(
-    event: Event,
-    entry: Entry,
-    secret: bytes,
-    *,
-    index: int,
-    proof: Sequence[bytes],
-    note: str,
-    public_key: str,
-) -> bytes:
+def make_receipt(entry: Entry, *, index: int, proof: Sequence[bytes], note: str, public_key: str) -> bytes:
     """Return the receipt of a logged event as canonical bytes; keep it as it is."""
-    receipt = {
-        "format_version": RECORD_VERSION,
-        "answer": event.answer,
-        "salt": "" if entry.private is None else event_salt(secret, event.id).hex(),
-        "private": None if entry.private is None else parse_canonical(entry.private, "private part"),
-        "entry": parse_canonical(entry.content, "entry"),
-        "index": index,
-        "proof": [sibling.hex() for sibling in proof],
-        "checkpoint": note,
-        "public_key": public_key,
+    # The parts are canonical already, so the whole is: its keys in order, with nothing between them.
+    parts = {
+        "answer": entry.answer,
+        "checkpoint": canonical_json(note),
+        "entry": entry.content,
+        "format_version": b"%d" % RECORD_VERSION,
+        "index": b"%d" % index,
+        "private": entry.private or b"null",
+        "proof": canonical_json([sibling.hex() for sibling in proof]),
+        "public_key": canonical_json(public_key),
+        "salt": b'"%s"' % entry.salt.hex().encode(),
     }
-    return canonical_json(receipt)
+    return b"{" + b",".join(b'"%s":%s' % (name.encode(), part) for name, part in parts.items()) + b"}"
 
 
 def verify_receipt(content: bytes, trusted: Sequence[str] | None = None) -> tuple[dict[str, Any], Checkpoint]:

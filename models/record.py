@@ -7,7 +7,6 @@ the digest of that part. Erasing the private part therefore leaves the entry, th
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 import secrets
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from features.digest import canonical_json, json_digest
+from features.digest import canonical_json, sha256
 from features.errors import Refused, invalid
 
 RECORD_VERSION = 1
@@ -76,12 +75,17 @@ class Event:
 
 @dataclass(frozen=True)
 class Entry:
-    """An event in the form that is stored: canonical bytes, and the keyed digest of its subject."""
+    """An event in the form that is stored: canonical bytes, and the keyed digest of its subject.
+
+    `answer` (canonical bytes) and `salt` are never stored: the receipt is made of them.
+    """
 
     id: str
     content: bytes
     private: bytes | None
     subject: str | None
+    answer: bytes
+    salt: bytes
 
 
 def create_secret(path: Path) -> bytes:
@@ -110,8 +114,11 @@ def read_secret(path: Path) -> bytes:
 
 def keyed_digest(key: bytes, label: str, value: object) -> str:
     """Return `hmac-sha256:<hex>` of a JSON value under a key; `label` keeps uses apart."""
-    message = label.encode() + b"\x00" + canonical_json(value)
-    return "hmac-sha256:" + hmac.new(key, message, hashlib.sha256).hexdigest()
+    return _keyed(key, label, canonical_json(value))
+
+
+def _keyed(key: bytes, label: str, content: bytes) -> str:
+    return "hmac-sha256:" + hmac.digest(key, label.encode() + b"\x00" + content, "sha256").hex()
 
 
 def subject_digest(secret: bytes, subject: str) -> str:
@@ -121,34 +128,35 @@ def subject_digest(secret: bytes, subject: str) -> str:
 
 def event_salt(secret: bytes, event_id: str) -> bytes:
     """Return the salt of one event: given in its receipt, derived again from the secret, never stored."""
-    return hmac.new(secret, b"salt\x00" + event_id.encode(), hashlib.sha256).digest()
+    return hmac.digest(secret, b"salt\x00" + event_id.encode(), "sha256")
 
 
 def make_entry(event: Event, time: str, secret: bytes) -> Entry:
     """Return the stored form of an event at a UTC time; raises InvalidInput where a part is no JSON."""
     try:
-        private = _private_part(event, secret)
-        content = _public_part(event, time, private)
-        stored = None if private is None else canonical_json(private)
-        return Entry(event.id, canonical_json(content), stored, None if private is None else private["subject"])
+        answer = canonical_json(event.answer)
+        if event.subject is None and event.answer is None and event.input is None:
+            return Entry(event.id, canonical_json(_public_part(event, time, None)), None, None, answer, b"")
+        salt = event_salt(secret, event.id)
+        private = _private_part(event, secret, salt, answer)
+        stored = canonical_json(private)
+        content = canonical_json(_public_part(event, time, sha256(stored)))
+        return Entry(event.id, content, stored, private["subject"], answer, salt)
     except (TypeError, ValueError) as error:
         remedy = "use null for a number that does not exist"
         raise invalid("event-json", "facts, input and answer of an event are plain JSON", remedy) from error
 
 
-def _private_part(event: Event, secret: bytes) -> dict[str, Any] | None:
-    if event.subject is None and event.answer is None and event.input is None:
-        return None
-    salt = event_salt(secret, event.id)
+def _private_part(event: Event, secret: bytes, salt: bytes, answer: bytes) -> dict[str, Any]:
     return {
         "nonce": secrets.token_hex(16),
         "subject": None if event.subject is None else subject_digest(secret, event.subject),
         "input": keyed_digest(salt, "input", event.input),
-        "answer": keyed_digest(salt, "answer", event.answer),
+        "answer": _keyed(salt, "answer", answer),
     }
 
 
-def _public_part(event: Event, time: str, private: Mapping[str, Any] | None) -> dict[str, Any]:
+def _public_part(event: Event, time: str, private: str | None) -> dict[str, Any]:
     return {
         "format_version": RECORD_VERSION,
         "id": event.id,
@@ -156,5 +164,5 @@ def _public_part(event: Event, time: str, private: Mapping[str, Any] | None) -> 
         "time": time,
         "actor": event.actor,
         "facts": dict(event.facts),
-        "private": None if private is None else json_digest(private),
+        "private": private,
     }
