@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from features.derived import functions_of
 from features.design import Design
 from features.encoding import Encoding
 
@@ -26,6 +27,7 @@ REASONS = {
     "unmapped_taxa": "more than half of the sample is in taxa the model does not know",
     "many_unseen_taxa": "a fifth or more of the sample is in taxa the model does not know (interval widened)",
     "no_stool_sample": "no stool sample (interval widened)",
+    "no_functions": "no table of gene families, which the model reads (their average of training is used, interval widened)",
     "new_study": "a study or site that training never saw, centred on its own samples (interval of a new study)",
     "unseen_study": "a study or site that training never saw, without a site reference (interval widened)",
 }
@@ -59,12 +61,14 @@ class Limits:
         widened = {
             "many_unseen_taxa": (unseen > UNSEEN_TAXA_WIDEN) & ~refused["unmapped_taxa"],
             "no_stool_sample": lost,
+            "no_functions": _without_functions(design, encoding),
             "unseen_study": new_site & (not centred),
             "new_study": new_site & centred,
         }
         factors = {
             "many_unseen_taxa": self.no_stool,
             "no_stool_sample": self.no_stool,
+            "no_functions": self.no_stool,
             "unseen_study": new_study,
             "new_study": new_study,
         }
@@ -74,3 +78,12 @@ class Limits:
         table = {**refused, **widened}
         reasons = tuple(tuple(code for code, hit in table.items() if hit[i]) for i in range(len(design)))
         return ~np.any(list(refused.values()), axis=0), reasons, factor
+
+
+def _without_functions(design: Design, encoding: Encoding) -> Flags:
+    """Rows whose gene families were not measured, where the encoding has modules of them."""
+    if not functions_of(encoding.derived):
+        return np.zeros(len(design), dtype=bool)
+    if design.functions is None:
+        return np.ones(len(design), dtype=bool)
+    return np.asarray(np.isnan(design.functions.sum(axis=1)))

@@ -160,6 +160,13 @@ def contribution_of(block: str) -> str:
     return NAMES.get(main, "microbiome")
 
 
+def blocks_of(core: Core) -> set[str]:
+    """Return the blocks of columns that a core reads."""
+    if isinstance(core, ForestCore):
+        return set(core.columns)
+    return {segment.block.removeprefix("arm×") for segment in core.segments}
+
+
 def segments_of(widths: Sequence[tuple[str, int]]) -> tuple[Segment, ...]:
     """Return the segments of blocks with their widths, in order."""
     return tuple(Segment(block, contribution_of(block), width) for block, width in widths)

@@ -11,10 +11,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from features.blocks import FeatureEncoder
+from features.encoding import Encoding
 from models.applicability import Limits
 from models.bundle import Bundle, Calibration, uses_microbiome
 from models.catalog import CANDIDATES, CATALOG, columns_of
-from models.cores import AdditiveCore
+from models.cores import AdditiveCore, Core, blocks_of
 from models.export import to_core
 from models.intervals import distribution, quantile
 from training.assess import LEVEL, scaled_residuals
@@ -57,11 +58,16 @@ def fit_final(
     scores = scaled_residuals(problem, evaluation, chosen.entry)
     bundle = Bundle(
         manifest={**manifest, "entry": chosen.entry, "params": dict(chosen.params), **served_fields(problem, encoder)},
-        encoding=encoder.encoding_, core=core,
+        encoding=_needed(encoder.encoding_, core), core=core,
         calibration=Calibration(LEVEL, quantile(scores, LEVEL), distribution(scores), *widen),
         limits=_limits(problem, core), floor=_floor(problem),
     )  # fmt: skip
     return FinalModel(chosen, encoder, model, bundle, fit_s)
+
+
+def _needed(encoding: Encoding, core: Core) -> Encoding:
+    """Leave out derived blocks that the fitted model does not read: a bundle then needs no module file or KO table for them."""
+    return replace(encoding, derived=tuple(block for block in encoding.derived if block.kind in blocks_of(core)))
 
 
 def _choose(problem: Problem, config: RunConfig) -> tuple[Configuration, float]:

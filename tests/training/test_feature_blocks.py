@@ -6,9 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from features.blocks import FeatureEncoder
 from features.derived import planned
 from features.errors import InvalidInput
+from features.gut_brain import read_modules
 from features.synthetic import World, simulate
+from models.applicability import Limits
 from models.bundle import Bundle
 from models.seal import create_key, load_key, sign_folder
 from training.config import RunConfig, read_config
@@ -31,7 +34,9 @@ def problem(plain):
 
 @pytest.fixture(scope="module")
 def evaluation(problem):
-    return evaluate(problem, outer_splits(problem, repeats=1, seed=0), seed=0, candidates=("additive",), jobs=1)
+    return evaluate(
+        problem, outer_splits(problem, repeats=1, seed=0), seed=0, candidates=("additive", "elastic_net"), jobs=1
+    )
 
 
 def test_each_block_is_a_row_of_its_own(problem, plain):
@@ -53,8 +58,8 @@ def test_a_run_without_them_is_recorded_as_ever():
     assert RunConfig(features=ON).recorded()["features"] == ON
 
 
-def _bundle(problem, evaluation, folder):
-    config = RunConfig(model="additive")
+def _bundle(problem, evaluation, folder, model="additive"):
+    config = RunConfig(model=model)
     fields = {"name": "m", "run_id": "r", "kind": "bundle"}
     final = fit_final(problem, evaluation, config, widen=(1.2, 1.2), manifest=fields)
     saved = final.bundle.save(folder)
@@ -63,7 +68,7 @@ def _bundle(problem, evaluation, folder):
 
 
 def test_the_bundle_serves_the_blocks_bit_for_bit(problem, evaluation, tmp_path):
-    saved = _bundle(problem, evaluation, tmp_path / "bundle")
+    saved = _bundle(problem, evaluation, tmp_path / "bundle", "elastic_net")
     loaded = Bundle.load(tmp_path / "bundle")
     assert {block.kind for block in loaded.encoding.derived} == {"diversity", "producers"}
     design = pose(simulate(subjects=60, seed=11, population=2)[0], "PHQ-9").design
@@ -73,6 +78,27 @@ def test_the_bundle_serves_the_blocks_bit_for_bit(problem, evaluation, tmp_path)
         assert loaded.predict(design.take(np.array([i]))).change[0] == batch.change[i]
     stored = json.loads((tmp_path / "bundle" / "model.json").read_text())
     assert [block["kind"] for block in stored["encoding"]["derived"]] == ["diversity", "producers"]
+
+
+def test_blocks_that_the_model_left_out_do_not_travel(problem, evaluation, tmp_path):
+    saved = _bundle(problem, evaluation, tmp_path / "bundle")
+    read = {segment.block for segment in saved.core.segments}
+    assert {block.kind for block in saved.encoding.derived} == read & {"diversity", "producers"}
+
+
+def test_a_person_without_gene_families_is_told_when_the_model_reads_them(plain):
+    modules = read_modules(b"M1\tone\nK00001\n///\n")
+    encoder = FeatureEncoder(derived=planned({"modules": "x"}, modules)).fit(plain.design.frame())
+    limits = Limits(0.0, 27.0, True, 1.5)
+    one, other = plain.design.take(np.array([0, 1])), plain.design.take(np.array([0, 1]))
+    measured = replace(one, function_names=("K00001",), functions=np.array([[0.2], [np.nan]]))
+    _, reasons, factor = limits.judge(measured, encoder.encoding_, True, 1.0)
+    assert ["no_functions" in codes for codes in reasons] == [False, True]
+    assert factor.tolist() == [1.0, 1.5]
+    _, reasons, _ = limits.judge(other, encoder.encoding_, True, 1.0)
+    assert all("no_functions" in codes for codes in reasons)
+    _, reasons, _ = limits.judge(other, FeatureEncoder().fit(plain.design.frame()).encoding_, True, 1.0)
+    assert not any("no_functions" in codes for codes in reasons)
 
 
 def test_a_bundle_without_them_does_not_mention_them(plain, tmp_path):
