@@ -82,10 +82,15 @@ def read_cohort(folder: Path, *, accept: frozenset[str] = frozenset(), instrumen
     if cohort is not None and functions:
         found = read_functions(folder, functions, problems)
         cohort = replace(cohort, functions=found, source=source_digests(folder, (*STEMS, "functions")))
-    left = [problem for problem in problems if problem.code not in accept | NOTED]
-    if left or cohort is None:
-        raise InvalidInput(left)
+    _refuse(problems, accept)
+    assert cohort is not None  # noqa: S101  (without a cohort there is a problem)
     return cohort
+
+
+def _refuse(problems: list[Problem], accept: frozenset[str]) -> None:
+    left = [problem for problem in problems if problem.code not in accept | NOTED]
+    if left:
+        raise InvalidInput(left)
 
 
 def _read(folder: Path, instrument: str = "") -> tuple[Cohort | None, list[Problem]]:
@@ -169,13 +174,8 @@ def write_cohort(
                 write_counts(partial / name, table)
             elif table is not None:
                 write_table(partial / name, table, ())
-        left = (
-            []
-            if accept is None
-            else [p for p in check_cohort(partial, least_named=least_named) if p.code not in accept | NOTED]
-        )
-        if left:
-            raise InvalidInput(left)
+        if accept is not None:
+            _refuse(check_cohort(partial, least_named=least_named), accept)
         os.rename(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
