@@ -16,9 +16,10 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from features.counts import Array
+from features.covariates import CovariateCode, text_of
 from features.derived import DerivedBlock
 from features.design import Design
-from features.encoding import CovariateCode, Encoding, SiteReference, _text
+from features.encoding import Encoding, SiteReference
 from features.lifestyle import FIELDS
 
 ABUNDANT = 0.6  # prevalence from which a genus is in the abundant tier (accuracy recipe 1c)
@@ -170,7 +171,7 @@ def learn_code(name: str, column: npt.NDArray[np.object_]) -> CovariateCode | No
         return None
     if len(numbers) >= 0.8 * len(present):
         return _numeric(name, numbers, len(column))
-    return _categorical(name, [_text(value) for value in present], len(column))
+    return _categorical(name, [text_of(value) for value in present], len(column))
 
 
 def _numeric(name: str, numbers: Array, n: int) -> CovariateCode | None:

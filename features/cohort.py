@@ -150,7 +150,7 @@ class Cohort:
         arms = [
             own[i] if i >= 0 and own[i] is not None else by_subject.get(s) for s, i in zip(subjects, at, strict=True)
         ]
-        return np.array([_arm_name(arm) for arm in arms], dtype=object)
+        return np.array([arm_name(arm) for arm in arms], dtype=object)
 
     def _assemble(self, outcome: Columns, at: npt.NDArray[np.int64], arm: Objects) -> Design:
         n = len(arm)
@@ -231,8 +231,8 @@ def _blank(table: Columns) -> Objects:
     return np.full(len(table["subject_id"]), None, dtype=object)
 
 
-def _arm_name(arm: Any) -> str:
-    """`none (observational)` and a blank both mean that nothing was assigned."""
+def arm_name(arm: Any) -> str:
+    """Return the name of an arm; `none (observational)` and a blank both mean that nothing was assigned."""
     text = "" if arm is None else str(arm)
     return NO_ARM if not text or text.startswith("none") else text
 

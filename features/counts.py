@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features.taxa import genus_label
+from features.taxa import genus_columns
 
 Array = npt.NDArray[np.float64]
 CHUNK_ROWS = 256  # rows worked on at once, so that temporaries stay in the processor's cache
@@ -84,18 +84,9 @@ class Counts:
         return found
 
     def genus_sums(self) -> tuple[tuple[str, ...], Array]:
-        """Return labels (`Family|Genus`, sorted by genus) and the samples × genera sums, in the table's own unit.
-
-        One genus is one column, whatever family its lineages name (some name none): the first named one labels it.
-        """
-        pairs = [genus_label(lineage).split("|") for lineage in self.lineages]
-        family: dict[str, str] = {}
-        for named, genus in sorted(pairs):
-            family[genus] = family.get(genus) or named
-        genera = sorted(family)
-        position = {genus: i for i, genus in enumerate(genera)}
-        names = [f"{family[genus]}|{genus}" for genus in genera]
-        group = np.array([position[genus] for _, genus in pairs], dtype=np.int64)
+        """Return labels (`Family|Genus`, sorted by genus) and the samples × genera sums, in the table's own unit."""
+        names, places = genus_columns(self.lineages)
+        group = np.array(places, dtype=np.int64)
         sums = np.empty((len(self.sample_ids), len(names)))
         for start in range(0, len(sums), CHUNK_ROWS):
             part = sums[start : start + CHUNK_ROWS]
@@ -104,9 +95,17 @@ class Counts:
             cell = np.repeat(np.arange(0, part.size, len(names)), np.diff(ends)) + group[self.indices[own]]
             # bincount adds in storage order, hence the same bits for a row alone and in a table.
             part[:] = np.bincount(cell, weights=self.data[own], minlength=part.size).reshape(part.shape)
-        return tuple(names), sums
+        return names, sums
 
 
 def row_sums(table: Array) -> Array:
     """Add from left to right, so that columns of zeros (taxa of other people in the table) change no bit."""
     return np.cumsum(table, axis=1)[:, -1] if table.shape[1] else np.zeros(len(table))
+
+
+def summed_columns(amount: Array, at: npt.NDArray[np.int64], width: int) -> Array:
+    """Return the n × width sums of the columns that share a position `at`, added from left to right in every row."""
+    cell = np.arange(len(amount))[:, None] * width + at
+    # bincount adds in storage order, hence the same bits for a row alone and in a table.
+    sums = np.bincount(cell.ravel(), weights=np.ascontiguousarray(amount).ravel(), minlength=len(amount) * width)
+    return np.asarray(sums, dtype=float).reshape(len(amount), width)

@@ -7,70 +7,19 @@ row in a table give the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from features.counts import Array, row_sums
+from features.counts import Array, row_sums, summed_columns
+from features.covariates import CovariateCode, NumericCodes
 from features.derived import KINDS, DerivedBlock
 from features.design import Design, Objects
 
-TRANSFORMS: Mapping[str, Callable[[Array], Array]] = {
-    "identity": lambda x: x,
-    "log1p": lambda x: np.log1p(np.maximum(x, 0.0)),
-    "log": lambda x: np.log(np.maximum(x, 0.1)),
-    "sqrt": lambda x: np.sqrt(np.maximum(x, 0.0)),
-}
 POOLED = 0.25  # prior correlation of two active arms' effects (accuracy recipe: "pool the arms")
 MICROBIOME = ("abundant", "rare", "family", *KINDS)
-
-
-@dataclass(frozen=True)
-class CovariateCode:
-    """How one lifestyle column becomes numbers; learned at fit and frozen.
-
-    A numeric column is transformed, clipped to the training range, centred and scaled; `curve` adds its square.
-    A categorical column has one 0/1 column per level, centred. A blank becomes the training mean (0) and, where
-    `indicator`, a 1 in a column of its own.
-    """
-
-    name: str
-    kind: str
-    transform: str = "identity"
-    low: float = 0.0
-    high: float = 0.0
-    centre: float = 0.0
-    scale: float = 1.0
-    curve: bool = False
-    levels: tuple[str, ...] = ()
-    shares: tuple[float, ...] = ()
-    indicator: bool = False
-
-    @property
-    def columns(self) -> list[str]:
-        """Return the names of the columns this covariate becomes."""
-        own = [f"{self.name}={level}" for level in self.levels] if self.kind == "categorical" else [self.name]
-        return own + [f"{self.name}^2"] * self.curve + [f"{self.name} missing"] * self.indicator
-
-    def encode(self, values: Objects) -> Array:
-        """Return the n × len(columns) numbers of raw values (float, text or None)."""
-        if self.kind == "categorical":
-            texts = [None if value is None else _text(value) for value in values]
-            known = np.array([[float(text == level) for level in self.levels] for text in texts])
-            known = known.reshape(len(values), len(self.levels)) - np.array(self.shares)
-            blank = np.array([text is None for text in texts], dtype=bool)
-            parts = [np.where(blank[:, None], 0.0, known)]
-        else:
-            raw = np.array([value if isinstance(value, float) else np.nan for value in values], dtype=float)
-            blank = np.isnan(raw)
-            raw = np.clip(np.where(blank, self.low, raw), self.low, self.high)
-            z = np.where(blank, 0.0, (TRANSFORMS[self.transform](raw) - self.centre) / self.scale)
-            parts = [z[:, None]] + [np.where(blank, 0.0, z * z - 1.0)[:, None]] * self.curve
-        return np.concatenate([*parts, *[blank[:, None].astype(float)] * self.indicator], axis=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,12 +85,11 @@ class Encoding:
         bent = np.clip(z, -3.0, 3.0)
         genus, family = self.log_ratios(design)
         genus, family = self._centred(design, genus, family, site)
-        life = [code.encode(design.covariates.get(code.name, _none(len(design)))) for code in self.covariates]
         parts = {
             "base": z[:, None],
             "curve": (bent * bent - 1.0)[:, None],
             "arm": self._arm_columns(design.arm),
-            "life": np.concatenate(life, axis=1) if life else np.zeros((len(design), 0)),
+            "life": self._life_columns(design),
             "abundant": genus[:, self.abundant],
             "rare": genus[:, self.rare],
             "family": family,
@@ -158,7 +106,7 @@ class Encoding:
         """
         amount = self.aligned(design)
         log_genus = np.log(amount + self.pseudo)
-        log_family = np.log(_gathered(amount, self.family_of, len(self.families)) + self.pseudo)
+        log_family = np.log(summed_columns(amount, self.family_of, len(self.families)) + self.pseudo)
         anchor = np.ascontiguousarray(log_genus[:, self.anchor])
         centre = (anchor.sum(axis=1) / max(anchor.shape[1], 1))[:, None]
         gap = np.where(design.stool, 0.0, np.nan)[:, None]
@@ -169,9 +117,8 @@ class Encoding:
 
         Counts stay counts; other units become shares of the row's total, unseen taxa included.
         """
-        position = [self._position.get(label.split("|")[-1], -1) for label in design.genera]
-        at = np.array(position, dtype=np.int64)
-        amount = _gathered(design.abundance[:, at >= 0], at[at >= 0], len(self.genera))
+        at = self._places(design.genera)
+        amount = summed_columns(design.abundance[:, at >= 0], at[at >= 0], len(self.genera))
         if self.unit == "counts":
             return amount
         total = row_sums(design.abundance)[:, None]
@@ -179,13 +126,35 @@ class Encoding:
 
     def unseen_share(self, design: Design) -> Array:
         """Return, per row, the share of abundance in taxa outside the vocabulary, 0 to 1."""
-        known = np.array([label.split("|")[-1] in self._position for label in design.genera], dtype=float)
+        known = (self._places(design.genera) >= 0).astype(float)
         total = row_sums(design.abundance)
         return np.asarray(1.0 - row_sums(design.abundance * known) / np.where(total > 0, total, 1.0)) * (total > 0)
+
+    def _places(self, genera: tuple[str, ...]) -> npt.NDArray[np.int64]:
+        """Return the place of each genus in the vocabulary, -1 where it has none."""
+        position = self._position
+        return np.array([position.get(label.rpartition("|")[2], -1) for label in genera], dtype=np.int64)
 
     @cached_property
     def _position(self) -> dict[str, int]:
         return {label.split("|")[-1]: i for i, label in enumerate(self.genera)}
+
+    def _life_columns(self, design: Design) -> Array:
+        """Every covariate's columns, in the order of `covariates`; the numeric ones are worked out together."""
+        n = len(design)
+        raw = [design.covariates.get(code.name) for code in self.covariates]
+        found = np.empty((n, self._numeric.width))
+        for code, values, columns in zip(self.covariates, raw, self._numeric.places, strict=True):
+            if code.kind == "categorical":
+                found[:, columns] = code.encode(_none(n) if values is None else values)
+        numbers = [column for code, column in zip(self.covariates, raw, strict=True) if code.kind != "categorical"]
+        if numbers:
+            self._numeric.fill(found, numbers)
+        return found
+
+    @cached_property
+    def _numeric(self) -> NumericCodes:
+        return NumericCodes.of(self.covariates)
 
     def _centred(self, design: Design, genus: Array, family: Array, site: SiteReference | None) -> tuple[Array, Array]:
         at = {name: i for i, name in enumerate(self.studies)}
@@ -210,18 +179,6 @@ class Encoding:
             return np.zeros((len(studies), 0))
         own = [[float(given == study) for study in self.studies] for given in studies]
         return np.array(own).reshape(len(studies), len(self.studies))
-
-
-def _gathered(amount: Array, at: npt.NDArray[np.int64], width: int) -> Array:
-    """Return the n × width sums of the columns that share a position `at`, added from left to right in every row."""
-    cell = np.arange(len(amount))[:, None] * width + at
-    # bincount adds in storage order, hence the same bits for a row alone and in a table.
-    sums = np.bincount(cell.ravel(), weights=np.ascontiguousarray(amount).ravel(), minlength=len(amount) * width)
-    return np.asarray(sums, dtype=float).reshape(len(amount), width)
-
-
-def _text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _none(n: int) -> Objects:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from features.nomenclature import canonical_genus, canonical_name, spelled
@@ -61,3 +61,22 @@ def genus_label(lineage: str) -> str:
     deepest = next((found[rank] for rank in ("family", "order", "class", "phylum", "kingdom") if rank in found), "taxa")
     genus = found.get("genus") or f"unclassified {deepest}"
     return f"{found.get('family', '')}|{genus}"
+
+
+def genus_columns(lineages: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
+    """Return the labels of the genera (`Family|Genus`, sorted by genus) and the place of each lineage among them.
+
+    One genus is one column, whatever family its lineages name (some name none): the first named one labels it.
+    """
+    pairs = [_halves(lineage) for lineage in lineages]
+    family: dict[str, str] = {}
+    for named, genus in sorted(pairs):
+        family[genus] = family.get(genus) or named
+    position = {genus: i for i, genus in enumerate(sorted(family))}
+    return tuple(f"{family[genus]}|{genus}" for genus in position), [position[genus] for _, genus in pairs]
+
+
+@lru_cache(maxsize=200_000)
+def _halves(lineage: str) -> tuple[str, str]:
+    family, _, genus = genus_label(lineage).partition("|")
+    return family, genus

@@ -11,16 +11,18 @@ import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from features.covariates import CovariateCode
 from features.derived import DerivedBlock
 from features.design import Design
 from features.digest import canonical_json
-from features.encoding import MICROBIOME, CovariateCode, Encoding, SiteReference
+from features.encoding import MICROBIOME, Encoding, SiteReference
 from features.errors import VerificationFailed
 from features.instruments import find, reachable, remission_threshold, response_threshold
 from models.applicability import Limits
@@ -62,7 +64,7 @@ class Bundle:
     limits: Limits
     floor: tuple[float, float]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Return the digest that stands for the whole folder."""
         return folder_digest(dict(self.manifest))

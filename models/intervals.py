@@ -7,6 +7,7 @@ JASA 113:1094). The coverage that is reported is cross-fitted: a person's quanti
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -47,4 +48,9 @@ def distribution(scores: Array) -> Array:
 def probability_below(threshold: Array, centre: Array, scale: Array, grid: Array) -> Array:
     """Return P(change <= threshold) per row from the stored distribution; NaN where the threshold is NaN."""
     position = (threshold - centre) / scale
-    return np.where(np.isnan(threshold), np.nan, np.interp(position, grid, np.linspace(0.0, 1.0, len(grid))))
+    return np.where(np.isnan(threshold), np.nan, np.interp(position, grid, _steps(len(grid))))
+
+
+@lru_cache(maxsize=8)
+def _steps(n: int) -> Array:
+    return np.linspace(0.0, 1.0, n)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from features.encoding import SiteReference
-from features.importers.clinic import PatientInput, cohort_of
+from features.importers.clinic import PatientInput, design_of
 from features.instruments import find
 from models.prediction import Predictions
 from serving.clinical import refusals
@@ -129,8 +129,7 @@ def answers(bundle: Bundle, asked: Sequence[Question], site: SiteReference | Non
     units = [q.person.microbiome.unit if q.person.microbiome else bundle.manifest["unit"] for q in asked]
     for unit in sorted(set(units)):
         rows = [i for i, own in enumerate(units) if own == unit]
-        cohort = cohort_of([asked[i].row for i in rows], instrument=bundle.instrument, unit=unit)
-        predictions = bundle.predict(cohort.design(bundle.instrument), site)
+        predictions = bundle.predict(design_of([asked[i].row for i in rows], unit=unit), site)
         for k, i in enumerate(rows):
             replies[i] = _reply(bundle, asked[i], predictions, k)
     return replies

@@ -1,7 +1,7 @@
-"""People a clinic asks about, as a Cohort: the same type, features and bundle as a training table.
+"""People a clinic asks about, as a Design: the same type, features and bundle as a training table.
 
-One patient is a Cohort of one outcome row with a blank follow-up. Everything downstream works row by row, so
-a patient asked about alone and the same patient in a batch get the same bits.
+One patient is one row with a blank follow-up. Everything downstream works row by row, so a patient asked about alone
+and the same patient in a batch get the same bits.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from features.cohort import Cohort, CohortInfo
-from features.counts import Counts
-from features.design import Columns, Objects
+from features.cohort import arm_name
+from features.counts import Array, Counts, summed_columns
+from features.design import Columns, Design, Objects
+from features.taxa import genus_columns
 
 Value = float | str | None
 
@@ -37,45 +38,47 @@ class PatientInput:
     functions: Mapping[str, float] | None = None
 
 
-def cohort_of(
-    patients: Sequence[PatientInput], *, instrument: str, unit: str = "counts", functions: Collection[str] = ()
-) -> Cohort:
-    """Return the cohort of patients, one outcome row each, in the order given; all taxa are in `unit`.
+def design_of(patients: Sequence[PatientInput], *, unit: str = "counts", functions: Collection[str] = ()) -> Design:
+    """Return what a model sees of patients, one row each, in the order given; all taxa are in `unit`.
 
-    `functions` names the gene families that the model looks at.
+    `functions` names the gene families that the model looks at. The numbers are those of a cohort folder with the same people.
     """
-    ids = _objects([patient.id for patient in patients])
-    samples = {
-        "sample_id": ids,
-        "subject_id": ids,
-        "arm": _objects([patient.arm for patient in patients]),
-        "study": _objects([patient.study for patient in patients]),
-    }
-    outcomes = {
-        "subject_id": ids,
-        "sample_id": ids,
-        "instrument": _objects([instrument] * len(ids)),
-        "baseline_time": _objects([0.0] * len(ids)),
-        "baseline_score": _objects([float(patient.score) for patient in patients]),
-        "followup_time": _objects([patient.lag for patient in patients]),
-        "followup_score": _objects([None] * len(ids)),
-    }
-    info = CohortInfo(abundance_unit=unit)
-    counts = _table([(patient.id, patient.taxa) for patient in patients], unit)
-    families = _table([(patient.id, patient.functions) for patient in patients], "other") if functions else None
+    n = len(patients)
+    ids, nothing = _objects([patient.id for patient in patients]), np.full(n, np.nan)
+    genera, abundance = _genera([patient.taxa for patient in patients])
+    families = _families(patients) if functions else None
     shares = None if families is None else families.shares(functions)
-    return Cohort(info, samples, _lifestyle(patients, ids), outcomes, counts, functions=shares)
+    return Design(
+        subject=ids, sample=ids, baseline_time=np.zeros(n), baseline=np.array([float(one.score) for one in patients]),
+        arm=_objects([arm_name(one.arm) for one in patients]), study=_objects([one.study or "" for one in patients]),
+        lag=np.array([np.nan if one.lag is None else float(one.lag) for one in patients]), genera=genera,
+        abundance=abundance, stool=np.array([one.taxa is not None for one in patients], dtype=bool), unit=unit,
+        covariates=_lifestyle(patients), follow_up=nothing, label=_objects([None] * n),
+        function_names=() if shares is None else shares.lineages,
+        functions=None if shares is None else shares.rows(ids),
+    )  # fmt: skip
 
 
-def _lifestyle(patients: Sequence[PatientInput], ids: Objects) -> Columns:
+def _lifestyle(patients: Sequence[PatientInput]) -> Columns:
     names = sorted({name for patient in patients for name in patient.lifestyle})
-    columns = {name: _objects([patient.lifestyle.get(name) for patient in patients]) for name in names}
-    return {"subject_id": ids, "sample_id": _objects([None] * len(ids)), **columns}
+    return {name: _objects([patient.lifestyle.get(name) for patient in patients]) for name in names}
 
 
-def _table(amounts: Sequence[tuple[str, Mapping[str, float] | None]], unit: str) -> Counts | None:
-    """The sparse table of those who have a sample; None when nobody has one, as for a cohort without stool."""
-    sampled = [(sample, own) for sample, own in amounts if own is not None]
+def _genera(samples: Sequence[Mapping[str, float] | None]) -> tuple[tuple[str, ...], Array]:
+    """Genus labels and the n × genera sums, added in the order of the lineages' names; zeros without a sample."""
+    lineages = sorted({name for own in samples if own for name in own})
+    place = {name: j for j, name in enumerate(lineages)}
+    table = np.zeros((len(samples), len(lineages)))
+    for row, own in zip(table, samples, strict=True):
+        if own:
+            row[[place[name] for name in own]] = list(own.values())
+    genera, group = genus_columns(lineages)
+    return genera, summed_columns(table, np.array(group, dtype=np.int64), len(genera))
+
+
+def _families(patients: Sequence[PatientInput]) -> Counts | None:
+    """The sparse table of gene families of those in whom they were measured; None where in nobody."""
+    sampled = [(patient.id, patient.functions) for patient in patients if patient.functions is not None]
     if not sampled:
         return None
     names: dict[str, int] = {}
@@ -86,7 +89,7 @@ def _table(amounts: Sequence[tuple[str, Mapping[str, float] | None]], unit: str)
             column.append(names.setdefault(name, len(names)))
             value.append(float(amount))
     triples = (np.array(row, dtype=np.int64), np.array(column, dtype=np.int64), np.array(value, dtype=float))
-    return Counts.of(tuple(sample for sample, _ in sampled), tuple(names), triples, unit)
+    return Counts.of(tuple(sample for sample, _ in sampled), tuple(names), triples, "other")
 
 
 def _objects(values: Sequence[object]) -> Objects:

@@ -9,7 +9,7 @@ from features.blocks import FeatureEncoder
 from features.counts import Counts
 from features.derived import functions_of, planned
 from features.gut_brain import read_modules
-from features.importers.clinic import PatientInput, cohort_of
+from features.importers.clinic import PatientInput, design_of
 from features.synthetic import simulate
 
 MODULES = read_modules(
@@ -90,7 +90,7 @@ def test_a_patient_of_the_clinic_gives_the_bits_of_the_table(cohort, encoder):
     own = slice(counts.indptr[at], counts.indptr[at + 1])
     taxa = {counts.lineages[j]: x for j, x in zip(counts.indices[own], counts.data[own], strict=True)}
     patient = PatientInput("p", "placebo", 12.0, taxa=taxa, functions=families)
-    alone = cohort_of([patient], instrument="PHQ-9", functions=functions_of(ALL)).design("PHQ-9")
+    alone = design_of([patient], functions=functions_of(ALL))
     row = table.sample.tolist().index(sample)
     for kind in ("diversity", "producers", "modules"):
         assert np.array_equal(encoder.encoding_.blocks(alone)[kind][0], batch[kind][row]), kind
@@ -98,14 +98,14 @@ def test_a_patient_of_the_clinic_gives_the_bits_of_the_table(cohort, encoder):
 
 
 def test_a_person_without_stool_or_functions_is_the_average(cohort, encoder):
-    design = cohort_of([PatientInput("p", "placebo", 12.0)], instrument="PHQ-9").design("PHQ-9")
+    design = design_of([PatientInput("p", "placebo", 12.0)])
     found = encoder.encoding_.blocks(design)
     assert all((found[kind] == 0.0).all() for kind in ("diversity", "producers", "modules"))
 
 
 def test_producers_are_a_log_ratio_to_the_rest_by_hand(cohort):
     taxa = {"g__Faecalibacterium": 30.0, "g__Alistipes": 10.0, "g__Roseburia": 9.0}
-    design = cohort_of([PatientInput("p", "x", 9.0, taxa=taxa)], instrument="PHQ-9").design("PHQ-9")
+    design = design_of([PatientInput("p", "x", 9.0, taxa=taxa)])
     (block,) = planned({"producers": True})
     names, raw = block.raw(design)
     assert dict(zip(names, raw[0], strict=True))["butyrate"] == pytest.approx(np.log(39.5 / 10.5))
@@ -114,9 +114,7 @@ def test_producers_are_a_log_ratio_to_the_rest_by_hand(cohort):
 
 def test_modules_by_hand():
     families = {"K00001": 10.0, "K00003": 30.0, "K09999": 60.0}
-    design = cohort_of(
-        [PatientInput("p", "x", 9.0, functions=families)], instrument="PHQ-9", functions=functions_of(ALL)
-    ).design("PHQ-9")
+    design = design_of([PatientInput("p", "x", 9.0, functions=families)], functions=functions_of(ALL))
     names, raw = ALL[2].raw(design)
     assert names == ("M1", "M2")
     assert raw[0].tolist() == pytest.approx([np.sqrt((0.1 + 0.3) / 2), 0.0])

@@ -1,11 +1,12 @@
-"""A clinic's patients become a Cohort: right cells, blanks kept blank, and no influence between rows."""
+"""A clinic's patients become a Design: right cells, blanks kept blank, and no influence between rows."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from features.importers.clinic import PatientInput, cohort_of
+from features.importers import clinic
+from features.importers.clinic import PatientInput
 
 BLAUTIA = "d__Bacteria;f__Lachnospiraceae;g__Blautia"
 ANN = PatientInput(
@@ -18,7 +19,7 @@ CEM = PatientInput("cem", "placebo", 20.0, 4.0, {"g__Dialister": 7.0}, {})
 
 
 def design_of(*patients):
-    return cohort_of(patients, instrument="PHQ-9").design("PHQ-9")
+    return clinic.design_of(patients)
 
 
 def test_each_patient_is_one_row_with_a_blank_follow_up():
@@ -45,8 +46,8 @@ def test_a_missing_answer_is_blank_and_a_missing_sample_is_no_stool():
     assert design.covariates["sex"].tolist() == ["female", None]
 
 
-def test_nobody_with_stool_is_a_cohort_without_stool():
-    assert cohort_of([BEN], instrument="PHQ-9").counts is None
+def test_nobody_with_stool_is_a_design_without_genera():
+    assert not design_of(BEN).stool.any()
     assert design_of(BEN).genera == ()
 
 
