@@ -38,6 +38,8 @@ REASONS: Mapping[str, str] = {
     "many_unseen_taxa": "a fifth or more of the sample is in unknown taxa; the interval is wider",
     "no_stool_sample": "there is no stool sample; the interval is wider",
     "unseen_study": "the site is new to the model; the interval is wider",
+    "new_study": "the site is new to the model; it is centred on its own samples, the interval is that of a new site",
+    "no_functions": "gene families were not measured; the interval is wider",
 }
 SAFETY = {
     "positive": "SAFETY: the self-harm item is positive. Assess the person now; this comes first.",
