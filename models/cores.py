@@ -16,8 +16,6 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-CHUNK = 32  # rows whose rank × p products are held at once
-
 
 @dataclass(frozen=True)
 class Segment:
@@ -57,12 +55,10 @@ class AdditiveCore:
         severity = parts["base"][:, 0] if "base" in parts else np.zeros(len(wide))
         noise = np.exp(np.clip(self.noise[0] + self.noise[1] * severity, -12.0, 6.0)) * self.noise[2] ** 2
         unknown = ((wide * self.prior) ** 2).sum(axis=1)
-        known = np.concatenate([self._known(wide[i : i + CHUNK]) for i in range(0, len(wide), CHUNK)])
+        # Not `@`: this einsum adds each row's products in one order, however many rows there are.
+        along = np.einsum("ip,rp->ir", wide, self.spread, optimize=False)
+        known = (along * along).sum(axis=1)
         return np.asarray(np.sqrt(noise + np.maximum(unknown - known, 0.0)))
-
-    def _known(self, wide: Array) -> Array:
-        along = (wide[:, None, :] * self.spread[None, :, :]).sum(axis=2)
-        return np.asarray((along * along).sum(axis=1))
 
     def _wide(self, parts: Mapping[str, Array]) -> Array:
         n = len(next(iter(parts.values())))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from features.errors import Refused, invalid
+from features.errors import Refused, VagusError, invalid
 from models.checkpoint import Checkpoint, sign_checkpoint
 from models.log_reader import LOG_VERSION, LogReader, Nodes
 from models.log_store import ROWS_AT_ONCE, Execute, LogError, LogStore, insert_rows, open_store
@@ -88,6 +88,20 @@ class Log:
         this call was then acknowledged.
         """
         return self._append(events, None)
+
+    def append_each(self, groups: Sequence[Sequence[Event]]) -> list[list[bytes] | Exception]:
+        """Log the events of several callers in one commit; each gets its receipts, or the error of its own."""
+        time = datetime.now(UTC).isoformat(timespec="microseconds")
+        waiting = [self._waiting(events, time) for events in groups]
+        with self._leader:
+            self._commit([one for one in waiting if one.error is None], time)
+        return [one.error or self._receipts(one) for one in waiting]
+
+    def _waiting(self, events: Sequence[Event], time: str) -> _Waiting:
+        try:
+            return _Waiting([make_entry(event, time, self._secret) for event in events], None)
+        except VagusError as error:
+            return _Waiting([], None, error=error)
 
     def erase(self, subject: str, *, actor: str) -> list[int]:
         """Erase the private parts of a person's entries; return their places. All proofs stay valid."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -11,8 +12,10 @@ from serving.access import Principal
 from serving.desk import Desk
 from serving.predict import compare, predict
 from serving.schemas import CompareRequest, PredictRequest
+from serving.scribe import Answer
 
 Json = dict[str, Any]
+FEW = 20  # patients, at most, that are answered without leaving the event loop
 
 
 def answer_patients(desk: Desk, who: Principal, request: PredictRequest, route: str, sent: bytes | None = None) -> Json:
@@ -21,13 +24,19 @@ def answer_patients(desk: Desk, who: Principal, request: PredictRequest, route: 
     `sent` is the body as it came: a receipt then opens to each patient exactly as sent, otherwise as it was read.
     """
     reply = predict(desk.bundles, request, desk.sites)
-    if desk.journal is not None:
-        instrument = request.patients[0].baseline.instrument
-        asked = to_builtins(request.patients) if sent is None else msgspec.json.decode(sent)["patients"]
-        facts = _facts(reply, instrument, route)
-        desk.journal.predictions(who, asked, reply["predictions"], facts)
-    if desk.outcomes is not None:
-        desk.outcomes.told(who.tenant, reply["model"]["digest"], reply["predictions"])
+    if desk.writes:
+        desk.scribe.write(_answer(who, request, reply, route, sent)).result()
+    return reply
+
+
+async def answer_soon(desk: Desk, who: Principal, request: PredictRequest, route: str, sent: bytes | None) -> Json:
+    """Return what `answer_patients` returns; other requests are served while this one waits for the disk."""
+    if len(request.patients) > FEW:
+        reply = await asyncio.to_thread(predict, desk.bundles, request, desk.sites)
+    else:
+        reply = predict(desk.bundles, request, desk.sites)
+    if desk.writes:
+        await asyncio.wrap_future(desk.scribe.write(_answer(who, request, reply, route, sent)))
     return reply
 
 
@@ -37,8 +46,13 @@ def answer_comparison(desk: Desk, who: Principal, request: CompareRequest) -> Js
     if desk.journal is not None and reply["comparisons"]:
         facts = _facts(reply, request.patient.baseline.instrument, "/compare")
         asked = [to_builtins(request.patient)] * len(reply["comparisons"])
-        desk.journal.predictions(who, asked, reply["comparisons"], facts)
+        desk.scribe.write(Answer(who, asked, reply["comparisons"], facts, kept=False)).result()
     return reply
+
+
+def _answer(who: Principal, request: PredictRequest, reply: Json, route: str, sent: bytes | None) -> Answer:
+    asked = to_builtins(request.patients) if sent is None else msgspec.json.decode(sent)["patients"]
+    return Answer(who, asked, reply["predictions"], _facts(reply, request.patients[0].baseline.instrument, route))
 
 
 def _facts(reply: Json, instrument: str, route: str) -> Json:

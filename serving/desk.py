@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from features.encoding import SiteReference
@@ -16,6 +17,7 @@ from serving.budget import Budget
 from serving.journal import Journal
 from serving.outcomes import Outcomes
 from serving.repeats import Repeats
+from serving.scribe import Scribe
 from serving.settings import Settings
 from serving.switch import Switch
 from serving.tokens import Provider, Replays, Tokens
@@ -36,6 +38,11 @@ class Desk:
     outcomes: Outcomes | None = None
     verdicts: dict[str, str] = field(default_factory=dict)
     metrics: Callable[[], bytes] = field(default=bytes)
+
+    @cached_property
+    def scribe(self) -> Scribe:
+        """Return the thread that writes answers, started when first asked for."""
+        return Scribe(self.journal, self.outcomes)
 
     @property
     def writes(self) -> bool:

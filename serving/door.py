@@ -16,7 +16,7 @@ from serving.ndjson import answer_lines
 from serving.routes import ROUTES
 from serving.shapes import shape
 from serving.streams import Receive, Scope, Send, chunks, read_body, send_reply, send_stream
-from serving.wire import FHIR, JSON, NDJSON, OPEN, Call, Reply, Route
+from serving.wire import FHIR, JSON, LARGE, NDJSON, OPEN, Call, Reply, Route
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = Mapping[bytes, bytes]
@@ -25,7 +25,6 @@ log = logging.getLogger("vagus")
 
 PROBES = frozenset({"/livez", "/readyz", "/healthz"})
 SCHEMA = "/schema.json"
-LARGE = 64 * 1024  # bytes of body from which a request leaves the event loop for a thread
 
 
 class Door:
@@ -117,9 +116,11 @@ class Door:
         body = await read_body(headers, receive, desk.settings.body_limit)
         call = Call(body, headers, path, scope["query_string"], principal)
         # The log waits for the disk: other requests must not wait with it.
-        if len(body) >= LARGE or (route.clinical and desk.writes):
-            return await asyncio.to_thread(route.handler, desk, call)
-        return route.handler(desk, call)
+        if not route.is_async and (len(body) >= LARGE or (route.clinical and desk.writes)):
+            answer = await asyncio.to_thread(route.handler, desk, call)
+        else:
+            answer = route.handler(desk, call)
+        return answer if isinstance(answer, Reply) else await answer
 
 
 def _is_at(route: Route, path: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -16,8 +16,10 @@ from models.ledger import open_ledger
 from models.log import Log
 from models.log_store import LogError
 from models.record import Event
-from serving.access import Principal
 from serving.faults import RequestError
+
+if TYPE_CHECKING:
+    from serving.scribe import Answer
 
 
 class Journal:
@@ -36,28 +38,44 @@ class Journal:
         """Log an event that is about no person."""
         self._append([Event(kind, actor, facts)])
 
-    def predictions(
-        self, who: Principal, asked: Sequence[dict[str, Any]], told: Sequence[dict[str, Any]], facts: Mapping[str, Any]
-    ) -> None:
-        """Log answers about people (`asked`, as JSON), one entry each, and add the `receipt` to each answer."""
-        events = [
-            Event(
-                "prediction" if answer["answered"] else "refusal",
-                who.key_id,
-                {**facts, "answered": answer["answered"]},
-                subject=f"{who.tenant}/{person['id']}",
-                input=person,
-                answer=answer,
-                id=answer["prediction_id"],
-            )
-            for person, answer in zip(asked, told, strict=True)
-        ]
-        for answer, receipt in zip(told, self._append(events), strict=True):
-            answer["receipt"] = msgspec.Raw(receipt)
+    def predictions(self, answers: Sequence[Answer]) -> list[Exception | None]:
+        """Log answers about people, one entry per person, in one commit; add the `receipt` to each prediction.
+
+        Returns, per answer, None or the error that kept it out of the log.
+        """
+        errors: list[Exception | None] = []
+        for answer, logged in zip(answers, self.log.append_each([_events(one) for one in answers]), strict=True):
+            if isinstance(logged, Exception):
+                errors.append(_unavailable() if isinstance(logged, LogError) else logged)
+                continue
+            errors.append(None)
+            for told, receipt in zip(answer.told, logged, strict=True):
+                told["receipt"] = msgspec.Raw(receipt)
+        return errors
 
     def _append(self, events: Sequence[Event]) -> list[bytes]:
         try:
             return self.log.append(events)
         except LogError:
-            message, hint = "the log cannot be written, so nothing is answered", "Tell the operator; try again later"
-            raise RequestError(503, "log_unavailable", message, "", hint) from None
+            raise _unavailable() from None
+
+
+def _unavailable() -> RequestError:
+    message, hint = "the log cannot be written, so nothing is answered", "Tell the operator; try again later"
+    return RequestError(503, "log_unavailable", message, "", hint)
+
+
+def _events(answer: Answer) -> list[Event]:
+    facts = {flag: {**answer.facts, "answered": flag} for flag in (False, True)}
+    return [
+        Event(
+            "prediction" if told["answered"] else "refusal",
+            answer.who.key_id,
+            facts[told["answered"]],
+            subject=f"{answer.who.tenant}/{person['id']}",
+            input=person,
+            answer=told,
+            id=told["prediction_id"],
+        )
+        for person, told in zip(answer.asked, answer.told, strict=True)
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from serving.faults import RequestError
 from serving.wire import Call, Reply
@@ -20,11 +20,11 @@ class Repeats:
         """Start with nothing remembered."""
         self._kept: OrderedDict[tuple[str, bytes], tuple[bytes, Reply]] = OrderedDict()
 
-    def once(self, call: Call, act: Callable[[], Reply]) -> Reply:
+    async def once(self, call: Call, act: Callable[[], Awaitable[Reply]]) -> Reply:
         """Return the remembered reply, or act and remember; raises RequestError (409) for another body."""
         key = call.headers.get(b"idempotency-key")
         if key is None:
-            return act()
+            return await act()
         if not key or len(key) > LONGEST:
             hint = f"Send 1 to {LONGEST} characters"
             raise RequestError(422, "wrong_length", "the idempotency key is empty or too long", "Idempotency-Key", hint)
@@ -35,7 +35,7 @@ class Repeats:
                 message, hint = "the key was used with another body", "Send a fresh key"
                 raise RequestError(409, "idempotency_conflict", message, "Idempotency-Key", hint)
             return kept
-        self._kept[place] = digest, act()
+        self._kept[place] = digest, await act()
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return self._kept[place][1]

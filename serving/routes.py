@@ -5,11 +5,12 @@ A handler is a plain function of the desk and a call; it knows nothing of socket
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from serving import cds_hooks, fhir, inference, invocations, website
 from serving.access import ROLES
-from serving.answering import answer_comparison, answer_patients
+from serving.answering import answer_comparison, answer_soon
 from serving.card import card
 from serving.columnar import ColumnarRequest, is_columnar, rows_of
 from serving.desk import Desk
@@ -17,7 +18,7 @@ from serving.faults import RequestError
 from serving.openapi import openapi, page
 from serving.outcomes import Outcomes, OutcomesRequest
 from serving.schemas import CompareRequest, PredictRequest, decode, decoder
-from serving.wire import CSV, FHIR, HTML, JSON, NDJSON, OPEN, PROMETHEUS, Call, Reply, Route, reply
+from serving.wire import CSV, FHIR, HTML, JSON, LARGE, NDJSON, OPEN, PROMETHEUS, Call, Reply, Route, reply
 
 _PREDICT = decoder(PredictRequest)
 _COLUMNS = decoder(ColumnarRequest)
@@ -25,15 +26,24 @@ _COMPARE = decoder(CompareRequest)
 _OUTCOMES = decoder(OutcomesRequest)
 
 
-def post_predict(desk: Desk, call: Call) -> Reply:
+async def post_predict(desk: Desk, call: Call) -> Reply:
     """Answer `POST /predict`."""
+    large = len(call.body) >= LARGE
+    request, sent = await asyncio.to_thread(_asked, desk, call) if large else _asked(desk, call)
+
+    async def answer() -> Reply:
+        return reply(await answer_soon(desk, call.principal, request, "/predict", sent))
+
+    return await desk.repeats.once(call, answer)
+
+
+def _asked(desk: Desk, call: Call) -> tuple[PredictRequest, bytes | None]:
     columnar = is_columnar(call.body)
     request = rows_of(decode(call.body, _COLUMNS)) if columnar else decode(call.body, _PREDICT)
     if len(request.patients) > desk.settings.row_limit:
         hint = f"Send at most {desk.settings.row_limit} patients at once"
         raise RequestError(413, "too_many_rows", "too many patients in one request", "patients", hint)
-    sent = None if columnar else call.body
-    return desk.repeats.once(call, lambda: reply(answer_patients(desk, call.principal, request, "/predict", sent)))
+    return request, None if columnar else call.body
 
 
 def post_compare(desk: Desk, call: Call) -> Reply:

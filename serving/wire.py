@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs
 
@@ -22,6 +23,7 @@ CSV = "text/csv"
 HTML = "text/html; charset=utf-8"
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 OPEN = ("anyone",)
+LARGE = 64 * 1024  # bytes of body from which a request leaves the event loop for a thread
 
 
 class Call(NamedTuple):
@@ -53,10 +55,14 @@ def reply(value: Any, status: int = 200, media: str = JSON) -> Reply:
     return Reply(msgspec.json.encode(value), media, status)
 
 
+Handler = Callable[["Desk", Call], Reply | Awaitable[Reply]]
+
+
 class Route:
     """One row of the table: who may use a path, which media types its body may have, what answers.
 
-    A path may hold `{name}` parts, each one segment. `handler` is a plain function of the desk and a call.
+    A path may hold `{name}` parts, each one segment. `handler` is a function of the desk and a call; an async one looks itself
+    to it that nothing long holds up the event loop.
     """
 
     def __init__(
@@ -64,7 +70,7 @@ class Route:
         method: str,
         path: str,
         roles: tuple[str, ...],
-        handler: Callable[[Desk, Call], Reply],
+        handler: Handler,
         summary: str,
         *,
         accepts: tuple[str, ...] = (JSON,),
@@ -79,6 +85,7 @@ class Route:
         """
         self.method, self.path, self.roles, self.handler = method, path, roles, handler
         self.summary, self.accepts, self.body, self.clinical = summary, accepts, body, clinical
+        self.is_async = iscoroutinefunction(handler)
         self.gives, self.query = gives.partition(";")[0], query
 
     @cached_property

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from models.ledger import open_ledger, prepare_ledger
-from models.log_store import LogError
 from serving.access import Access, Principal
 from serving.answering import answer_patients
 from serving.budget import Budget
@@ -20,6 +19,7 @@ from serving.desk import Desk
 from serving.faults import RequestError
 from serving.journal import Journal
 from serving.schemas import PredictRequest, convert
+from serving.scribe import Answer
 from serving.settings import Settings
 from serving.switch import Switch
 
@@ -88,14 +88,25 @@ def test_a_receipt_is_judged_by_the_verifier_that_knows_nothing_of_vagus(desk, p
     assert verify(good, "--input", str(sent)) == 4
 
 
-def test_where_the_log_cannot_be_written_nothing_is_answered(desk, patient, monkeypatch):
-    def full(events):
-        raise LogError("CANARY")
-
-    monkeypatch.setattr(desk.journal.log, "append", full)
+def test_where_the_log_cannot_be_written_nothing_is_answered(desk, patient):
+    desk.journal.log.close()
     with pytest.raises(RequestError) as caught:
         ask(desk, patient)
     assert (caught.value.status, caught.value.code) == (503, "log_unavailable")
+
+
+def test_one_bad_answer_among_those_written_together_harms_no_other(desk, patient):
+    good, again = (_answer("a" * 32, patient), _answer("a" * 32, patient))
+    other = _answer("b" * 32, patient)
+    errors = desk.journal.predictions([good, again, other])
+    assert [type(error).__name__ for error in errors] == ["NoneType", "Refused", "NoneType"]
+    assert [entry["id"] for entry in entries(desk)] == ["a" * 32, "b" * 32]
+    assert "receipt" in other.told[0]
+    assert "receipt" not in again.told[0]
+
+
+def _answer(name, patient):
+    return Answer(WHO, [patient], [{"prediction_id": name, "answered": True}], {"route": "/predict"})
 
 
 def test_every_answer_of_two_busy_workers_is_in_the_log_once(bundle_folder, start, person, tmp_path):

@@ -1,0 +1,77 @@
+"""One thread that writes what was answered: whatever waits at the same time is written in one commit.
+
+An answer leaves only after its log entry is on disk; so the more ask at once, the less each waits for the disk.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple
+
+from serving.access import Principal
+from serving.journal import Journal
+from serving.outcomes import Outcomes
+
+Json = dict[str, Any]
+AT_ONCE = 256  # answers, at most, in one commit
+
+
+class Answer(NamedTuple):
+    """What was asked about people (as JSON), what they were told, and the facts of the log entries.
+
+    `kept`: outcomes are expected back.
+    """
+
+    who: Principal
+    asked: Sequence[Json]
+    told: Sequence[Json]
+    facts: Json
+    kept: bool = True
+
+
+class Scribe:
+    """Adds a receipt to each prediction of an answer and keeps its numbers for when the outcome comes back."""
+
+    def __init__(self, journal: Journal | None, outcomes: Outcomes | None) -> None:
+        """Start the thread; it ends with the process."""
+        self._journal, self._outcomes = journal, outcomes
+        self._queue: SimpleQueue[tuple[Answer, Future[None]]] = SimpleQueue()
+        threading.Thread(target=self._work, name="scribe", daemon=True).start()
+
+    def write(self, answer: Answer) -> Future[None]:
+        """Hand an answer over; the future is done when it is on disk, or holds the error."""
+        done: Future[None] = Future()
+        self._queue.put((answer, done))
+        return done
+
+    def _work(self) -> None:
+        while True:
+            batch = [self._queue.get()]
+            try:
+                while len(batch) < AT_ONCE:
+                    batch.append(self._queue.get_nowait())
+            except Empty:
+                pass
+            errors = self._written([answer for answer, _ in batch])
+            for (_, done), error in zip(batch, errors, strict=True):
+                if error is None:
+                    done.set_result(None)
+                else:
+                    done.set_exception(error)
+
+    def _written(self, answers: Sequence[Answer]) -> Sequence[Exception | None]:
+        """Write the log, then the numbers of those that are logged; an error is told to whom it concerns."""
+        errors: list[Exception | None] = [None] * len(answers)
+        try:
+            if self._journal is not None:
+                errors = self._journal.predictions(answers)
+            if self._outcomes is not None:
+                pairs = zip(answers, errors, strict=True)
+                logged = [answer for answer, error in pairs if error is None and answer.kept]
+                self._outcomes.told([(one.who.tenant, one.facts["model_digest"], one.told) for one in logged])
+        except Exception as error:
+            return [own or error for own in errors]
+        return errors
