@@ -35,11 +35,11 @@ format: setup  ## let the formatter have its way
 lock: setup  ## regenerate the three locks
 	@UV=$(abspath $(BIN))/uv sh scripts/lock.sh
 
-bench: setup  ## measured tables of docs/benchmarks.md (minutes to an hour)
-	@for b in benchmarks/bench_*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+bench: setup  ## measured tables of docs/benchmarks-*.md (minutes to an hour)
+	@for b in bench_features bench_serving bench_worlds run_listing; do echo "== $$b"; $(BIN)/python benchmarks/$$b.py || exit 1; done
 
 soak: setup  ## long runs: coverage, null and power simulations (hours)
-	@for b in benchmarks/soak_*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+	@for b in soak_claims log_durability paired_null replay; do echo "== $$b"; $(BIN)/python benchmarks/$$b.py || exit 1; done
 
 clean:  ## remove what the verbs made (not the tracking store under .vagus)
 	@rm -rf demo .pytest_cache .ruff_cache .mypy_cache
