@@ -7,6 +7,7 @@ tenant that asked, and no other word about the person.
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -49,6 +50,10 @@ class Outcomes:
         with self._connect() as store:
             store.execute("PRAGMA journal_mode=WAL")
             store.executescript(_SCHEMA)
+        # Kept open: whoever closes the last connection folds the write-ahead file back, at the cost of several waits.
+        self._writer, self._lock = sqlite3.connect(path, timeout=10, check_same_thread=False), threading.Lock()
+        # What is lost with the power is in the log: no need to wait for the disk a second time.
+        self._writer.execute("PRAGMA synchronous=NORMAL")
 
     def told(self, answers: Sequence[tuple[str, str, Sequence[Mapping[str, Any]]]]) -> None:
         """Keep the numbers of predictions, and the reasons of refusals, of answers (tenant, model digest, predictions)."""
@@ -59,9 +64,7 @@ class Outcomes:
             refusals += [
                 (p["prediction_id"], tenant, ",".join(p["reasons"]), now) for p in predictions if not p["answered"]
             ]
-        with self._connect() as store:
-            # What is lost with the power is in the log: no need to wait for the disk a second time.
-            store.execute("PRAGMA synchronous=NORMAL")
+        with self._lock, self._writer as store:
             store.executemany("INSERT OR IGNORE INTO told VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", numbers)
             store.executemany("INSERT OR IGNORE INTO refused VALUES (?, ?, ?, ?)", refusals)
 

@@ -80,7 +80,8 @@ def run(settings: Settings) -> int:
 
     os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="vagus-metrics-"))
     config = uvicorn.Config(
-        VagusService.to_asgi(is_main=True),
+        # The door stands before BentoML's tracing and timeouts too: they cost more than a prediction.
+        Door(VagusService.to_asgi(is_main=True), desk, observe),
         host=settings.host,
         port=settings.port,
         log_config=None,
