@@ -5,6 +5,7 @@ Limits that depend on a model (arms, covariates, score range) are checked in `se
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -100,13 +101,22 @@ T = TypeVar("T")
 def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     """Return the typed request of JSON bytes; raises RequestError (400 not JSON, 422 not as specified)."""
     try:
-        return decoder.decode(body)
+        request = decoder.decode(body)
+        # Readers differ on which of two equal names counts: such a body means nothing. Numbers are not looked at.
+        json.loads(body, object_pairs_hook=_named_once, parse_int=len, parse_float=len, strict=False)
+        return request
     except msgspec.ValidationError as error:
         # `from None`: the decoder's message may hold what a patient sent, so it must not travel further.
         raise _fault(str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, json.JSONDecodeError):
         hint = "Send one UTF-8 JSON object without NaN or Infinity"
         raise RequestError(400, "malformed_json", "the body is not JSON", "", hint) from None
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in pairs}) < len(pairs):
+        hint = "Name each field of an object once"
+        raise RequestError(400, "duplicate_field", "an object names a field twice", "", hint)
 
 
 def convert(value: Any, schema: type[T]) -> T:

@@ -95,3 +95,24 @@ def test_a_key_that_imitates_a_path_is_not_repeated():
 
 def test_very_deep_nesting_is_refused_without_a_crash():
     assert fault(b'{"patients":' + b"[" * 200_000).status in (400, 422)
+
+
+@pytest.mark.parametrize(
+    "twice", ['"id":"p","id":"p"', '"id":"p","\\u0069d":"CANARY"', '"id":"p","flags":[],"flags":[]']
+)
+def test_a_field_that_stands_twice_is_refused(twice):
+    head = '"intervention":"x","baseline":{"instrument":"PHQ-9","score":3}'
+    good = '{"patients":[{"id":"p",' + head + "}]}"
+    assert decode(good.encode(), decoder(PredictRequest)).patients[0].id == "p"
+    with pytest.raises(RequestError) as caught:
+        decode(('{"patients":[{' + twice + "," + head + "}]}").encode(), decoder(PredictRequest))
+    assert (caught.value.status, caught.value.code) == (400, "duplicate_field")
+    assert "CANARY" not in str(caught.value)
+
+
+def test_a_taxon_that_stands_twice_is_refused():
+    taxa = '{"unit":"counts","taxa":{"g__Blautia":3,"g__Blautia":4}}'
+    body = '{"patients":[{"id":"p","intervention":"x","baseline":{"instrument":"PHQ-9","score":3},"microbiome":%s}]}'
+    with pytest.raises(RequestError) as caught:
+        decode((body % taxa).encode(), decoder(PredictRequest))
+    assert caught.value.code == "duplicate_field"
