@@ -35,7 +35,14 @@ def _row(cohort: str, instrument: str, plain: str) -> str:
     with tempfile.TemporaryDirectory() as home:
         clock = time.perf_counter()
         command = [sys.executable, "-m", "vagus", "train", str(DATA / cohort), "--instrument", instrument, "--json"]
-        done = subprocess.run(command, cwd=home, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": home}, check=False)
+        done = subprocess.run(
+            command,
+            cwd=home,
+            capture_output=True,
+            text=True,
+            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": home},
+            check=False,
+        )
         seconds = time.perf_counter() - clock
     found = json.loads(done.stdout)
     reference, metrics = found["reference_rows"], found["metrics"]
@@ -51,7 +58,11 @@ def _row(cohort: str, instrument: str, plain: str) -> str:
 
 
 def _span(value: dict[str, float | None] | None) -> str:
-    return "–" if not value or value["estimate"] is None else f"{value['estimate']:+.3f} [{value['lower']:+.3f}, {value['upper']:+.3f}]"
+    return (
+        "–"
+        if not value or value["estimate"] is None
+        else f"{value['estimate']:+.3f} [{value['lower']:+.3f}, {value['upper']:+.3f}]"
+    )
 
 
 if __name__ == "__main__":
