@@ -73,7 +73,9 @@ def figures(
         }
     interval = interval_metrics(problem, answers[CHOSEN], weights)
     gain = gain_over_mean(problem, evaluation, CHOSEN, weights)
-    added = increments(problem.y, evaluation.predictions, _testable(problem), weights)
+    added = increments(
+        problem.y, evaluation.predictions, _testable(problem), weights, folds=len(np.unique(evaluation.fold))
+    )
     lost, floor = mae_loss(problem, evaluation, CHOSEN, weights)
     cover = interval["coverage"]
     figures = gates.Figures(
