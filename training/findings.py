@@ -65,20 +65,15 @@ def figures(
     if not enough:
         verdict = gates.GATES["enough_people"](gates.Figures(problem.people, 0, 0, 0, 0, 0, 0, ()))
         empty = {"metrics": {}, "model_rows": {}, "increment": [], "chosen_per_fold": {}, "configurations_tried": 0}
-        return {
-            "reference_rows": reference,
-            **empty,
-            "gates": {"enough_people": verdict.as_dict()},
-            "warnings": ["too few people"],
-        }
+        stated = {"gates": {"enough_people": verdict.as_dict()}, "warnings": ["too few people"]}
+        return {"reference_rows": reference, **empty, **stated}
     interval = interval_metrics(problem, answers[CHOSEN], weights)
     gain = gain_over_mean(problem, evaluation, CHOSEN, weights)
-    added = increments(
-        problem.y, evaluation.predictions, _testable(problem), weights, folds=len(np.unique(evaluation.fold))
-    )
+    folds = len(np.unique(evaluation.fold))
+    added = increments(problem.y, evaluation.predictions, _testable(problem), weights, folds=folds)
     lost, floor = mae_loss(problem, evaluation, CHOSEN, weights)
-    cover = interval["coverage"]
-    figures = gates.Figures(
+    cover, claims = interval["coverage"], tuple(i.block for i in added)
+    judged = gates.Figures(
         problem.people,
         gain.lower,
         lost,
@@ -86,13 +81,13 @@ def figures(
         cover.estimate,
         cover.lower,
         cover.upper,
-        tuple(i.block for i in added),
+        claims,
         problem.task == "change",
     )
     return {
         "reference_rows": reference, "metrics": {**as_json(rows[CHOSEN]), **as_json(interval), "r2_gain_over_mean": gain.as_dict()},
         "model_rows": {name: {"title": CATALOG[name].title, **as_json(rows[name])} for name in CANDIDATES},
-        "increment": [i.as_dict() for i in added], "gates": {name: v.as_dict() for name, v in gates.judge(figures).items()},
+        "increment": [i.as_dict() for i in added], "gates": {name: v.as_dict() for name, v in gates.judge(judged).items()},
         "chosen_per_fold": _counted(evaluation), "configurations_tried": evaluation.choices[0].tried if evaluation.choices else 0,
         "warnings": _warnings(problem, rows[CHOSEN], added),
     }  # fmt: skip
