@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from features.counts import Array
-from features.instruments import reachable, response_threshold
+from features.instruments import Instrument, reachable, remission_threshold, response_threshold
 from models.intervals import clip_interval, crossfit_quantiles, distribution, probability_below
 from training import metrics
 from training.metrics import Estimate, estimate, over_repeats
@@ -17,38 +19,55 @@ from training.problem import Problem
 from training.protocol import Evaluation
 
 LEVEL = 0.9
+EVENTS: Mapping[str, Callable[[Instrument, Array], Array | float | None]] = {
+    "response": response_threshold,
+    "remission": lambda instrument, start: remission_threshold(instrument),
+}
+THRESHOLDS = tuple(round(0.05 * k, 2) for k in range(1, 20))  # probabilities from which one would act
 
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """One model row's held-out answers, repeats × n each; `responds` is the observed response (NaN where undefined)."""
+    """One model row's held-out answers, repeats × n each; `responds` and `remits` are what was observed (NaN: undefined)."""
 
     prediction: Array
     lower: Array
     upper: Array
     p_response: Array
     responds: Array
+    p_remission: Array
+    remits: Array
+
+    def known(self, event: str) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
+        """Return (probabilities, observed, rows in which both are known) of "response" or "remission".
+
+        No row is known where all people, or none, had the event: there is nothing to tell apart.
+        """
+        p, seen = (self.p_response, self.responds) if event == "response" else (self.p_remission, self.remits)
+        rows = ~np.isnan(seen) & ~np.isnan(p).any(axis=0)
+        return p, seen, rows & bool(rows.any() and 0 < seen[rows].mean() < 1)
 
 
 def held_out(problem: Problem, evaluation: Evaluation, row: str) -> HeldOut:
     """Return a row's predictions with intervals and probabilities that never used the person's own fold."""
     low, high = change_bounds(problem)
-    bar, responds = response_bar(problem)
-    parts: list[tuple[Array, Array, Array, Array]] = []
+    bars, seen = zip(*(event_bar(problem, event) for event in EVENTS), strict=True)
+    parts: list[tuple[Array, ...]] = []
     for prediction, sd, fold in zip(evaluation.predictions[row], evaluation.sds[row], evaluation.fold, strict=True):
         scores = (problem.y - prediction) / sd
         half = crossfit_quantiles(scores, fold, LEVEL) * sd
         centre = np.clip(prediction, low, high)
         lower, upper = clip_interval(centre, half, low, high)
-        p = np.full(len(prediction), np.nan)
+        p = np.full((len(bars), len(prediction)), np.nan)
         for k in np.unique(fold):
-            own = fold == k
-            p[own] = probability_below(bar[own], prediction[own], sd[own], distribution(scores[~own]))
-        parts.append((centre, lower, upper, p if problem.instrument.lower_is_better else 1.0 - p))
-    prediction, lower, upper, p_response = (np.array(column) for column in zip(*parts, strict=True))
+            own, grid = fold == k, distribution(scores[fold != k])
+            for event, bar in enumerate(bars):
+                p[event, own] = probability_below(bar[own], prediction[own], sd[own], grid)
+        parts.append((centre, lower, upper, *(p if problem.instrument.lower_is_better else 1.0 - p)))
+    prediction, lower, upper, responding, remitting = (np.array(column) for column in zip(*parts, strict=True))
     if problem.task == "label":
-        p_response, responds = prediction, problem.y
-    return HeldOut(prediction, lower, upper, p_response, responds)
+        return HeldOut(prediction, lower, upper, prediction, problem.y, remitting, seen[1])
+    return HeldOut(prediction, lower, upper, responding, seen[0], remitting, seen[1])
 
 
 def change_bounds(problem: Problem) -> tuple[Array, Array]:
@@ -61,10 +80,10 @@ def change_bounds(problem: Problem) -> tuple[Array, Array]:
     return low - start, high - start
 
 
-def response_bar(problem: Problem) -> tuple[Array, Array]:
-    """Return the change at which each row counts as responder, and whether it did; NaN without a rule."""
+def event_bar(problem: Problem, event: str) -> tuple[Array, Array]:
+    """Return the change at which each row counts as responder (or as in remission), and whether it did; NaN without a rule."""
     start = problem.design.baseline
-    follow_up = response_threshold(problem.instrument, start) if problem.task == "change" else None
+    follow_up = EVENTS[event](problem.instrument, start) if problem.task == "change" else None
     if follow_up is None:
         return np.full(len(problem.y), np.nan), np.full(len(problem.y), np.nan)
     bar = np.asarray(follow_up, dtype=float) - start
@@ -78,12 +97,36 @@ def row_metrics(problem: Problem, answers: HeldOut, weights: Array) -> dict[str,
         name: estimate(over_repeats(metric, problem.y, answers.prediction, weights))
         for name, metric in metrics.REGRESSION.items()
     }
-    known = ~np.isnan(answers.responds) & ~np.isnan(answers.p_response).any(axis=0)
-    if known.sum() and 0 < answers.responds[known].mean() < 1:
-        prefix = "" if problem.task == "label" else "response_"
-        for name, metric in metrics.BINARY.items():
-            values = over_repeats(metric, answers.responds[known], answers.p_response[:, known], weights[:, known])
-            found[prefix + name] = estimate(values)
+    return found | probability_metrics(problem, answers, weights, metrics.BINARY)
+
+
+def probability_metrics(
+    problem: Problem, answers: HeldOut, weights: Array, wanted: Mapping[str, metrics.Metric]
+) -> dict[str, Estimate]:
+    """Return metrics of the probabilities of response and of remission, where the instrument has such rules."""
+    found = {}
+    for event in EVENTS:
+        p, seen, known = answers.known(event)
+        prefix = "" if problem.task == "label" else f"{event}_"
+        for name, metric in wanted.items() if known.any() else ():
+            found[prefix + name] = estimate(over_repeats(metric, seen[known], p[:, known], weights[:, known]))
+    return found
+
+
+def decision_curves(answers: Mapping[str, HeldOut], row: str, weights: Array) -> dict[str, list[dict[str, Any]]]:
+    """Return, per event, the net benefit at each threshold: of the row, of baseline alone, and of treating everyone.
+
+    Treating no one has net benefit 0. Probabilities are out of fold, benefits averaged over repeats.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for event in EVENTS:
+        (p, seen, known), (floor, *_) = answers[row].known(event), answers["baseline"].known(event)
+        for t in THRESHOLDS if known.any() else ():
+            metric = partial(metrics.net_benefit, threshold=t)
+            own, base, everyone = (over_repeats(metric, seen[known], q[:, known], weights[:, known])
+                                   for q in (p, floor, np.ones_like(p)))  # fmt: skip
+            point = {"threshold": t, **estimate(own).as_dict(), "baseline": base[0], "treat_all": everyone[0]}
+            found.setdefault(event, []).append(point)
     return found
 
 

@@ -14,16 +14,18 @@ from training.assess import (
     LEVEL,
     HeldOut,
     as_json,
+    decision_curves,
     gain_over_mean,
     held_out,
     interval_metrics,
     mae_loss,
+    probability_metrics,
     row_metrics,
     scaled_residuals,
 )
 from training.config import RunConfig
 from training.increment import Increment, increments
-from training.metrics import resamples
+from training.metrics import CALIBRATION, resamples
 from training.problem import Problem
 from training.protocol import BLIND, CHOSEN, Evaluation, increment_pairs
 from training.provenance import provenance
@@ -64,10 +66,18 @@ def figures(
     reference = {name: {"title": CATALOG[name].title, **as_json(rows[name])} for name in names}
     if not enough:
         verdict = gates.GATES["enough_people"](gates.Figures(problem.people, 0, 0, 0, 0, 0, 0, ()))
-        empty = {"metrics": {}, "model_rows": {}, "increment": [], "chosen_per_fold": {}, "configurations_tried": 0}
+        empty = {
+            "metrics": {},
+            "model_rows": {},
+            "increment": [],
+            "chosen_per_fold": {},
+            "configurations_tried": 0,
+            "decision_curve": {},
+        }
         stated = {"gates": {"enough_people": verdict.as_dict()}, "warnings": ["too few people"]}
         return {"reference_rows": reference, **empty, **stated}
     interval = interval_metrics(problem, answers[CHOSEN], weights)
+    calibration = probability_metrics(problem, answers[CHOSEN], weights, CALIBRATION)
     gain = gain_over_mean(problem, evaluation, CHOSEN, weights)
     folds = len(np.unique(evaluation.fold))
     added = increments(problem.y, evaluation.predictions, _testable(problem), weights, folds=folds)
@@ -85,7 +95,8 @@ def figures(
         problem.task == "change",
     )
     return {
-        "reference_rows": reference, "metrics": {**as_json(rows[CHOSEN]), **as_json(interval), "r2_gain_over_mean": gain.as_dict()},
+        "reference_rows": reference, "metrics": {**as_json(rows[CHOSEN] | calibration | interval), "r2_gain_over_mean": gain.as_dict()},
+        "decision_curve": decision_curves(answers, CHOSEN, weights),
         "model_rows": {name: {"title": CATALOG[name].title, **as_json(rows[name])} for name in CANDIDATES},
         "increment": [i.as_dict() for i in added], "gates": {name: v.as_dict() for name, v in gates.judge(judged).items()},
         "chosen_per_fold": _counted(evaluation), "configurations_tried": evaluation.choices[0].tried if evaluation.choices else 0,

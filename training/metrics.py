@@ -11,12 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit, logit
 from scipy.stats import rankdata
 
 Array = npt.NDArray[np.float64]
 Metric = Callable[[Array, Array, Array], Array]  # (outcome, prediction, weights B × n) -> B values
 
 RESAMPLES = 1000
+EDGE = 0.0025  # probabilities 0 and 1 are read as this far from it: half a step of the stored distribution
+NEWTON_STEPS = 25
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,49 @@ def brier(y: Array, p: Array, w: Array) -> Array:
     return np.asarray(w @ (y - p) ** 2 / w.sum(axis=1))
 
 
+def calibration_slope(y: Array, p: Array, w: Array) -> Array:
+    """Slope of the logistic regression of y on logit(p): 1 = right, below 1 = too extreme (Van Calster 2019, BMC Med 17:230)."""
+    return _recalibrated(y, p, w, free_slope=True)
+
+
+def calibration_intercept(y: Array, p: Array, w: Array) -> Array:
+    """Calibration in the large: the intercept at slope 1, in logits; above 0 = probabilities too low on the whole."""
+    return _recalibrated(y, p, w, free_slope=False)
+
+
+def _recalibrated(y: Array, p: Array, w: Array, *, free_slope: bool) -> Array:
+    """Newton's method, steps of at most 1, for all B weightings at once; NaN where it does not converge (one class, or perfect separation)."""
+    x = logit(np.clip(p, EDGE, 1.0 - EDGE))
+    found = np.array([np.zeros(len(w)), np.full(len(w), 0.0 if free_slope else 1.0)])
+    step = np.full_like(found, np.inf)
+    for _ in range(NEWTON_STEPS):
+        fitted = expit(found[0][:, None] + found[1][:, None] * x)
+        left, v = w * (y - fitted), w * fitted * (1.0 - fitted)
+        g0, h00 = left.sum(axis=1), v.sum(axis=1) + 1e-12
+        g1, h01, h11 = (left @ x, v @ x, v @ (x * x) + 1e-12) if free_slope else (0.0 * g0, 0.0 * g0, 1.0 + 0.0 * g0)
+        det = np.maximum(h00 * h11 - h01**2, 1e-12)
+        step = np.clip([(h11 * g0 - h01 * g1) / det, (h00 * g1 - h01 * g0) / det], -1.0, 1.0)
+        found = found + step
+        if np.abs(step).max() < 1e-7:
+            break
+    return np.where(np.abs(step).max(axis=0) < 1e-4, found[1] if free_slope else found[0], np.nan)
+
+
+def net_benefit(y: Array, p: Array, w: Array, threshold: float) -> Array:
+    """True less false positives per person, a false one weighing odds(threshold) (Vickers and Elkin 2006, Med Decis Making 26:565).
+
+    A person is treated where p >= threshold.
+    """
+    gained = (p >= threshold) * np.where(y > 0, 1.0, -threshold / (1.0 - threshold))
+    return np.asarray(w @ gained / w.sum(axis=1))
+
+
 REGRESSION: Mapping[str, Metric] = {"mae": mae, "rmse": rmse, "r2": r2, "spearman": spearman}
 BINARY: Mapping[str, Metric] = {"auc": auc, "brier": brier}
+CALIBRATION: Mapping[str, Metric] = {
+    "calibration_slope": calibration_slope,
+    "calibration_intercept": calibration_intercept,
+}
 
 
 def estimate(values: Array, level: float = 0.95) -> Estimate:

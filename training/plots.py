@@ -17,6 +17,7 @@ from training.problem import Problem
 from training.protocol import CHOSEN
 
 BLUE, GREY, RED = "#2b6cb0", "#9aa5b1", "#b03a2e"
+EVENTS = {"response": BLUE, "remission": RED}
 Draw = Callable[[Figure, Problem, HeldOut, Mapping[str, Any]], bool]
 
 
@@ -69,23 +70,41 @@ def _binned(predicted: Any, y: Any) -> tuple[Any, ...]:
 
 
 def _calibration(figure: Figure, problem: Problem, held: HeldOut, record: Mapping[str, Any]) -> bool:
-    """Reliability of the response probability."""
-    p = held.p_response.mean(axis=0)
-    known = ~np.isnan(p) & ~np.isnan(held.responds)
-    if known.sum() < 20 or len(np.unique(held.responds[known])) < 2:
-        return False
-    x, y, *_ = _binned(p[known], held.responds[known])
+    """Reliability of the probabilities of response and remission."""
     axis = figure.add_subplot()
     axis.plot([0, 1], [0, 1], "--", color=GREY, lw=1)
-    axis.plot(x, y, "o-", color=BLUE)
-    axis.set(
-        xlabel="predicted probability of response",
-        ylabel="observed share",
-        xlim=(0, 1),
-        ylim=(0, 1),
-        title="Calibration of the response probability",
-    )
-    return True
+    for event, colour in EVENTS.items():
+        p, seen, known = held.known(event)
+        if known.sum() >= 20:
+            x, y, *_ = _binned(p.mean(axis=0)[known], seen[known])
+            axis.plot(x, y, "o-", color=colour, label=event)
+    axis.set(xlabel="predicted probability", ylabel="observed share", xlim=(0, 1), ylim=(0, 1), title="Calibration")
+    return _with_legend(axis)
+
+
+def _decision_curve(figure: Figure, problem: Problem, held: HeldOut, record: Mapping[str, Any]) -> bool:
+    """Net benefit of acting on the probability, against acting on everyone, on no one, and on baseline alone."""
+    axis = figure.add_subplot()
+    axis.axhline(0, color=GREY, lw=1)
+    for event, curve in record["decision_curve"].items():
+        t = [point["threshold"] for point in curve]
+        for name, style in (("estimate", "-"), ("baseline", ":"), ("treat_all", "--")):
+            label = {"estimate": f"{event}: the model", "treat_all": f"{event}: everyone"}.get(
+                name, f"{event}: baseline"
+            )
+            axis.plot(t, [point[name] for point in curve], style, color=EVENTS[event], lw=1.2, label=label)
+    top = max((point[name] for c in record["decision_curve"].values() for point in c for name in ("estimate", "baseline")),
+              default=1.0)  # fmt: skip
+    axis.set(xlabel="threshold probability", ylabel="net benefit", ylim=(-0.1, top + 0.05), title="Decision curve")
+    return _with_legend(axis)
+
+
+def _with_legend(axis: Any) -> bool:
+    """Draw the legend; False where nothing was drawn that has a name."""
+    named = bool(axis.get_legend_handles_labels()[0])
+    if named:
+        axis.legend(fontsize=7)
+    return named
 
 
 def _coverage(figure: Figure, problem: Problem, held: HeldOut, record: Mapping[str, Any]) -> bool:
@@ -138,5 +157,6 @@ def _models(figure: Figure, problem: Problem, held: HeldOut, record: Mapping[str
 
 
 PLOTS: Mapping[str, Draw] = {
-    "models": _models, "increment": _increments, "predicted_observed": _predicted_observed, "calibration": _calibration, "coverage": _coverage,
+    "models": _models, "increment": _increments, "predicted_observed": _predicted_observed, "calibration": _calibration,
+    "decision_curve": _decision_curve, "coverage": _coverage,
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The run folder: what an auditor reads, written once per training. People appear as salted hashes only.
+"""The run folder: what an auditor reads, written once per training. People appear as keyed digests only.
 
 run.json (the record), oof.tsv (held-out answers per person, repeat and model row), splits.tsv, rows.tsv (digests of the
 training rows), bundle/ (the fitted model as data), plots/, report.html, and a manifest with the digest of each.
@@ -6,7 +6,6 @@ training rows), bundle/ (the fitted model as data), plots/, report.html, and a m
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 from features.digest import canonical_json, json_digest
 from models.manifest import write_manifest
 from training.assess import HeldOut
+from training.keyring import subject_name
 from training.problem import Problem
 from training.protocol import Evaluation
 
@@ -34,19 +34,16 @@ OOF_COLUMNS = (
     "upper",
     "p_response",
     "response",
+    "p_remission",
+    "remission",
 )
 
 
-def hashed(subject: Any, salt: str) -> str:
-    """Return a subject's name in the record: 16 hex digits of a hash salted with the data digest."""
-    return hashlib.sha256(f"{salt}|{subject}".encode()).hexdigest()[:16]
-
-
 def write_oof(
-    folder: Path, problem: Problem, evaluation: Evaluation, answers: Mapping[str, HeldOut], salt: str
+    folder: Path, problem: Problem, evaluation: Evaluation, answers: Mapping[str, HeldOut], secret: bytes
 ) -> None:
     """Write oof.tsv: one line per model row, repeat and person, floats as shortest round-trip text."""
-    who = [hashed(subject, salt) for subject in problem.subjects]
+    who = [subject_name(subject, secret) for subject in problem.subjects]
     lines = ["\t".join(OOF_COLUMNS)]
     for model, held in answers.items():
         for repeat, fold in enumerate(evaluation.fold):
@@ -68,15 +65,17 @@ def write_oof(
                     held.upper[repeat, i],
                     held.p_response[repeat, i],
                     held.responds[i],
+                    held.p_remission[repeat, i],
+                    held.remits[i],
                 ]
                 lines.append("\t".join(_cell(value) for value in head + own))
     (folder / "oof.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def write_splits(folder: Path, problem: Problem, evaluation: Evaluation, salt: str) -> None:
+def write_splits(folder: Path, problem: Problem, evaluation: Evaluation, secret: bytes) -> None:
     """Write splits.tsv (repeat, fold, subject)."""
     cells = {
-        (split.repeat, int(k), hashed(who, salt))
+        (split.repeat, int(k), subject_name(who, secret))
         for split in evaluation.splits
         for k, who in zip(split.fold, problem.subjects, strict=True)
     }
@@ -84,11 +83,11 @@ def write_splits(folder: Path, problem: Problem, evaluation: Evaluation, salt: s
     (folder / "splits.tsv").write_text(text, encoding="utf-8")
 
 
-def write_rows(folder: Path, problem: Problem, salt: str) -> None:
+def write_rows(folder: Path, problem: Problem, secret: bytes) -> None:
     """Write rows.tsv: the digest of each training row, so that a person's absence can be proved later."""
     lines = ["row\tsubject\tdigest"]
     for i in range(len(problem.y)):
-        lines.append(f"{i}\t{hashed(problem.subjects[i], salt)}\t{json_digest(row_content(problem, i))}")
+        lines.append(f"{i}\t{subject_name(problem.subjects[i], secret)}\t{json_digest(row_content(problem, i))}")
     (folder / "rows.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

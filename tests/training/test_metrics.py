@@ -70,3 +70,49 @@ def test_bootstrap_interval_covers_a_known_mean_error():
         found = metrics.estimate(metrics.mae(y, np.zeros(80), weights))
         inside += found.lower <= 1.0 <= found.upper
     assert 0.88 <= inside / 200 <= 0.99
+
+
+def test_calibration_of_two_groups_is_the_log_odds_by_hand():
+    # Two probabilities and two observed shares: the fitted line goes through both log odds.
+    p = np.repeat([0.25, 0.75], 8)
+    y = np.array([1, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 0, 0, 0], dtype=float)  # shares 3/8 and 5/8
+    slope = metrics.calibration_slope(y, p, np.ones((1, 16)))[0]
+    assert slope == pytest.approx(np.log(5 / 3) / np.log(3), abs=1e-6)
+    assert metrics.calibration_intercept(y, p, np.ones((1, 16)))[0] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_intercept_of_one_probability_is_the_missing_log_odds():
+    y = np.array([1.0, 1.0, 1.0, 0.0])
+    assert metrics.calibration_intercept(y, np.full(4, 0.5), np.ones((1, 4)))[0] == pytest.approx(np.log(3), abs=1e-6)
+
+
+def test_calibration_of_resamples_equals_statsmodels():
+    import statsmodels.api as sm
+
+    weights = metrics.resamples(np.arange(60).astype(str), seed=3, draws=5)
+    x = np.log(np.clip(PROB, 0.0025, 0.9975) / (1 - np.clip(PROB, 0.0025, 0.9975)))
+    for w, slope, intercept in zip(
+        weights,
+        metrics.calibration_slope(HIT, PROB, weights),
+        metrics.calibration_intercept(HIT, PROB, weights),
+        strict=True,
+    ):
+        family = sm.families.Binomial()
+        free = sm.GLM(HIT, sm.add_constant(x), family=family, freq_weights=w).fit()
+        fixed = sm.GLM(HIT, np.ones(60), family=family, freq_weights=w, offset=x).fit()
+        assert slope == pytest.approx(free.params[1], abs=1e-5)
+        assert intercept == pytest.approx(fixed.params[0], abs=1e-5)
+
+
+def test_perfect_separation_has_no_slope():
+    assert np.isnan(
+        metrics.calibration_slope(np.array([0.0, 0, 1, 1]), np.array([0.1, 0.2, 0.8, 0.9]), np.ones((1, 4)))[0]
+    )
+
+
+def test_net_benefit_by_hand():
+    # Five people, threshold 0.25 (odds 1/3): three are treated, two of them rightly, one wrongly.
+    y, p = np.array([1.0, 1, 0, 0, 1]), np.array([0.9, 0.25, 0.3, 0.1, 0.2])
+    assert metrics.net_benefit(y, p, np.ones((1, 5)), 0.25)[0] == pytest.approx((2 - 1 / 3) / 5)
+    assert metrics.net_benefit(y, np.ones(5), np.ones((1, 5)), 0.25)[0] == pytest.approx((3 - 2 / 3) / 5)  # everyone
+    assert metrics.net_benefit(y, np.zeros(5), np.ones((1, 5)), 0.25)[0] == 0.0  # no one
