@@ -24,7 +24,7 @@ from training import findings, gates, plots, report, runfolder, splits, tracking
 from training.assess import HeldOut, held_out
 from training.config import SEARCH, RunConfig
 from training.finalfit import fit_final
-from training.keyring import signing_key
+from training.keyring import secret_id, signing_key, subject_secret
 from training.leaks import refuse_leaks
 from training.metrics import resamples
 from training.problem import Problem, pose, refuse_if_untestable
@@ -157,7 +157,7 @@ def _bundle_fields(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write_down(api: Any, trained: Trained, started: float, say: Say) -> dict[str, Any]:
-    record, key = trained.record, signing_key()
+    record, key, secret = trained.record, signing_key(), subject_secret()
     with tempfile.TemporaryDirectory(prefix="vagus-run-") as scratch:
         folder = Path(scratch) / "run"
         folder.mkdir()
@@ -166,10 +166,10 @@ def _write_down(api: Any, trained: Trained, started: float, say: Say) -> dict[st
             record["model_version"] = tracking.register(api, record["run_id"], record["model_name"])
             _versioned(trained.bundle, record["model_version"]).save(folder / "bundle")
             sign_folder(folder / "bundle", key)
-        salt = str(record["data_digest"])
-        runfolder.write_oof(folder, trained.problem, trained.evaluation, trained.answers, salt)
-        runfolder.write_splits(folder, trained.problem, trained.evaluation, salt)
-        runfolder.write_rows(folder, trained.problem, salt)
+        record["subject_key_id"] = secret_id(secret)
+        runfolder.write_oof(folder, trained.problem, trained.evaluation, trained.answers, secret)
+        runfolder.write_splits(folder, trained.problem, trained.evaluation, secret)
+        runfolder.write_rows(folder, trained.problem, secret)
         drawn = plots.draw_all(folder / "plots", trained.problem, trained.answers, record)
         (folder / "report.html").write_text(report.page(record, drawn), encoding="utf-8")
         runfolder.write_record(folder, record)

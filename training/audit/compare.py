@@ -18,7 +18,7 @@ from training.audit import diagnostics, paired
 from training.audit.alignment import Aligned, align
 from training.audit.differences import Difference, comparable_target, differences, row_changes
 from training.audit.paired import Paired
-from training.audit.runs import CHOSEN, Answers, Run
+from training.audit.runs import CHOSEN, Answers, Run, named_as
 from training.metrics import Estimate
 from training.runfolder import plain
 
@@ -82,13 +82,14 @@ class Comparison:
 
 def compare(first: Run, second: Run, *, models: tuple[str, str] = (CHOSEN, CHOSEN), common: bool = False) -> Comparison:
     """Compare two verified runs; `models` names the model row of each; `common` keeps the overlap only."""
+    second = named_as(first, second)
     found, rows = tuple(differences(first, second)), row_changes(first, second)
     target = comparable_target(first, second)
     answers = first.answers(models[0]), second.answers(models[1])
     aligned = align(*answers, common=common)
     refused = (target,) if target else aligned.refused
-    if not target and aligned.people == 0 and first.record.get("data_digest") != second.record.get("data_digest"):
-        refused += ("they rest on other data, and where pseudonyms are salted by it, nobody can be recognised",)
+    if not target and aligned.people == 0 and first.record.get("subject_key_id") != second.record.get("subject_key_id"):
+        refused += ("they name people under different secrets, so nobody can be recognised",)
     if refused:
         return Comparison(first, second, models, "not comparable", refused, found, rows, aligned)
     tests = _adjusted(_tests(aligned, str(first.record.get("task"))))

@@ -16,7 +16,8 @@ from models.log import Log
 from models.seal import create_key, key_id, load_key, public_text
 from training.audit.plan import check_plan, note_evaluation, seal_plan
 from training.audit.runs import locate, read_run
-from training.audit.withdraw import recorded_runs, withdraw
+from training.audit.withdraw import prove_absence, recorded_runs, withdraw
+from training.keyring import subject_secret
 
 Act = Callable[[argparse.Namespace], Mapping[str, Any]]
 
@@ -100,15 +101,21 @@ def _check(options: argparse.Namespace) -> Mapping[str, Any]:
 
 
 def _withdraw(options: argparse.Namespace) -> Mapping[str, Any]:
-    """List every use of a person, bar further use, and log the withdrawal."""
+    """List every use of a person, bar further use, and log the withdrawal; or prove that a run is without them."""
     from training.audit.catalogue import store_folder
 
+    people = subject_secret()
+    if options.absent_from:
+        run = read_run(locate(options.absent_from, options.tracking_uri))
+        return {"proved": prove_absence(options.subject, run, people)}
     with _open(options) as log:
         runs = recorded_runs(store_folder(options.tracking_uri))
         names = [options.subject, *options.known_as]
-        found = withdraw(options.subject, runs, log, options.log, actor=options.actor, known_as=options.known_as)
+        acts = {"people": people, "actor": options.actor, "known_as": options.known_as}
+        found = withdraw(options.subject, runs, log, options.log, **acts)
         erased = [place for name in names for place in log.erase(name, actor=options.actor)] if options.erase else []
-    return {"runs": list(found.runs), "predictions": list(found.predictions), "erased_entries": len(erased)}
+    uses = {"runs": list(found.runs), "runs_under_another_secret": list(found.unknown)}
+    return {**uses, "predictions": list(found.predictions), "erased_entries": len(erased)}
 
 
 def _backup_log(options: argparse.Namespace) -> Mapping[str, Any]:
@@ -180,6 +187,7 @@ _ARGUMENTS: Mapping[str, tuple[_Argument, ...]] = {
     "withdraw": (
         ("subject", {"metavar": "SUBJECT"}),
         ("--known-as", {"action": "append", "default": [], "help": "another name in the log, such as tenant/id"}),
+        ("--absent-from", {"metavar": "RUN", "help": "only prove that this run was trained without the person"}),
         ("--erase", {"action": "store_true", "help": "also erase the private parts of the person's log entries"}),
     ),
     "log backup": (_OUT,),

@@ -20,6 +20,7 @@ from typing import Any
 from features.errors import VerificationFailed, invalid
 from training.audit.runs import Run, read_run
 from training.audit.steps import CPU_BOUND, Replay, Step, judge
+from training.keyring import SUBJECT_VARIABLE, VARIABLE, subject_secret_path
 from training.provenance import ROOT, code_digest
 
 _MAX_SECONDS = 6 * 3600
@@ -79,11 +80,16 @@ def _train(run: Run, data: Path, code: Path, scratch: Path, python: str, timeout
         command += ["--follow-up", repr(config["follow_up"])]
     store = f"sqlite:///{scratch}/store/mlflow.db"
     environment = {**os.environ, **dict.fromkeys(_THREADS, "1"), "PYTHONPATH": str(code), "MLFLOW_TRACKING_URI": store}
-    environment |= {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment |= {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONSAFEPATH": "1"}
+    secret = subject_secret_path()
+    for name in (VARIABLE, SUBJECT_VARIABLE):  # what a replay leaves is no work of this installation
+        environment.pop(name, None)
+    if secret.is_file():  # so that people have the names they had
+        environment[SUBJECT_VARIABLE] = str(secret.resolve())
     try:
         done = subprocess.run(
             [*command, "--json"],
-            cwd=code,
+            cwd=scratch,
             env=environment,
             capture_output=True,
             text=True,

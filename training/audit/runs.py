@@ -5,8 +5,8 @@ No model is loaded and no feature recomputed here: comparison works on the table
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -60,11 +60,15 @@ class Answers:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A verified run folder: its record (`run.json`), its seal, and the tables beside it."""
+    """A verified run folder: its record (`run.json`), its seal, and the tables beside it.
+
+    `called` gives people the names they have in another run, whose installation names them under another secret.
+    """
 
     folder: Path
     record: dict[str, Any]
     seal: SealReport
+    called: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -106,7 +110,7 @@ class Run:
 
     def _table(self, name: str) -> pd.DataFrame:
         try:
-            return pd.read_csv(
+            found = pd.read_csv(
                 self.folder / name,
                 sep="\t",
                 dtype={**dict.fromkeys(_TEXT, str), **dict.fromkeys(_NUMBERS, float)},
@@ -116,6 +120,23 @@ class Run:
             )
         except (OSError, ValueError, pd.errors.ParserError) as error:
             raise VerificationFailed(f"{name}: missing or not a table; the run folder is not whole") from error
+        return found.assign(subject=found["subject"].map(lambda who: self.called.get(who, who)))
+
+
+def named_as(run: Run, other: Run) -> Run:
+    """Return `other` with people called as in `run`; the same run where both name them under one secret.
+
+    Two secrets meet by place and digest of the training rows, which are the same wherever they were made. Nobody is
+    renamed where that would give two people one name.
+    """
+    if run.record.get("subject_key_id") == other.record.get("subject_key_id"):
+        return other
+    called: dict[str, str] = {}
+    tables = (zip(table["subject"], table["digest"], strict=True) for table in (run.rows, other.rows))
+    for (own, digest), (theirs, same) in zip(*tables, strict=False):
+        if digest == same:
+            called.setdefault(theirs, own)
+    return replace(other, called=called) if len(set(called.values())) == len(called) else other
 
 
 def read_run(folder: Path, trusted: Sequence[str] | None = None) -> Run:

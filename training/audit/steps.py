@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from models.manifest import folder_digest, verify_folder
-from training.audit.runs import Run
+from training.audit.runs import Run, named_as
 
 #: Largest difference of a prediction, in points, between processors of different make.
 CPU_BOUND = 1e-6
@@ -43,7 +43,7 @@ class Replay:
 
 def judge(original: Run, rebuilt: Run, *, bound: float = 0.0) -> Replay:
     """Compare two run folders step by step; `bound` is the largest difference of a prediction that passes."""
-    steps = []
+    rebuilt, steps = named_as(original, rebuilt), []
     for name, step in STEPS.items():
         status, detail = step(original, rebuilt, bound)
         steps.append(Step(name, status, detail))
@@ -71,7 +71,7 @@ def _tables(*names: str) -> Callable[[Run, Run, float], tuple[str, str]]:
 
     def step(original: Run, rebuilt: Run, bound: float) -> tuple[str, str]:
         for name in names:
-            own, other = ((run.folder / name).read_text().splitlines() for run in (original, rebuilt))
+            own, other = (_lines(run, name) for run in (original, rebuilt))
             if len(own) != len(other):
                 return "differs", f"{name}: {len(own) - 1} rows recorded, {len(other) - 1} rebuilt"
             for number, (left, right) in enumerate(zip(own, other, strict=True), start=1):
@@ -80,6 +80,19 @@ def _tables(*names: str) -> Callable[[Run, Run, float], tuple[str, str]]:
         return "equal", ", ".join(names)
 
     return step
+
+
+def _lines(run: Run, name: str) -> list[str]:
+    """Return the lines of a table; where people are called as in another run, in the order of those names."""
+    head, *lines = (run.folder / name).read_text().splitlines()
+    if not run.called:
+        return [head, *lines]
+    place = head.split("\t").index("subject")
+    rows = [line.split("\t") for line in lines]
+    rows = [[*row[:place], run.called.get(row[place], row[place]), *row[place + 1 :]] for row in rows]
+    if name == "splits.tsv":  # written in the order of repeat, fold and name
+        rows.sort(key=lambda row: [(len(cell), cell) for cell in row])
+    return [head, *("\t".join(row) for row in rows)]
 
 
 def _predictions(original: Run, rebuilt: Run, bound: float) -> tuple[str, str]:

@@ -7,6 +7,10 @@ import pytest
 
 from features.digest import canonical_json
 from models.manifest import write_manifest
+from training.keyring import secret_id
+
+#: Under this secret the simulated people are named.
+SECRET = bytes(32)
 
 COLUMNS = [
     "row",
@@ -83,6 +87,7 @@ class Simulation:
                     "task": "change",
                     "config": {"seed": 0, "model": "search"},
                     "data_digest": "sha256:d",
+                    "subject_key_id": secret_id(SECRET),
                     "split_digest": "sha256:s",
                     "code_commit": "c",
                     "lock_digest": "sha256:l",

@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 
 from features.errors import InvalidInput, VerificationFailed
+from features.importers.folder import read_cohort
+from features.withdrawn import without
+from models.manifest import write_manifest
 from models.seal import create_key, load_key, public_text, sign_folder
+from training import runfolder
+from training.assess import held_out
 from training.audit.compare import compare
 from training.audit.runs import read_run
+from training.keyring import secret_id, subject_name
+from training.problem import pose
+from training.protocol import evaluate, outer_splits
 
 
 def runs(*folders):
@@ -174,3 +182,61 @@ def test_the_comparison_is_plain_json(simulation, tmp_path):
     found = compare(*runs(simulation.write(tmp_path / "a"), simulation.write(tmp_path / "b", seed=2)))
     content = json.loads(json.dumps(found.as_dict(), allow_nan=False))
     assert set(content) >= {"verdict", "reasons", "tests", "differences", "calibration", "subgroups", "decision_curve"}
+
+
+def test_two_installations_meet_by_the_digests_of_the_rows(simulation, simulate, tmp_path):
+    other = simulate()
+    other.subject = [f"{int(who, 16) + 4096:016x}" for who in other.subject]
+    second = other.write(tmp_path / "b", noise=1.0, seed=2, record={"subject_key_id": "another"})
+    first = simulation.write(tmp_path / "a", noise=4.0)
+    found = compare(*runs(first, second))
+    assert (found.verdict, found.aligned.people) == ("better", 120)
+
+
+def test_two_installations_on_other_data_cannot_recognise_anybody(simulation, simulate, tmp_path):
+    other = simulate(seed=9)
+    other.subject = [f"{int(who, 16) + 4096:016x}" for who in other.subject]
+    second = other.write(tmp_path / "b", record={"subject_key_id": "another"})
+    rows = (second / "rows.tsv").read_text().replace("\t", "\tffff")
+    (second / "rows.tsv").write_text(rows.replace("\tffffsubject\tffffdigest", "\tsubject\tdigest"))
+    write_manifest(second, {"kind": "run"})
+    found = compare(*runs(simulation.write(tmp_path / "a"), second), common=True)
+    assert found.verdict == "not comparable"
+    assert found.reasons[-1] == "they name people under different secrets, so nobody can be recognised"
+
+
+def recorded(cohort_folder, folder, secret, gone):
+    """Write the run folder of the reference rows on a cohort without some people."""
+    folder.mkdir()
+    cohort = without(read_cohort(cohort_folder, instrument="PHQ-9"), gone)
+    problem = pose(cohort, "PHQ-9", task="change", follow_up=None, positive="")
+    evaluation = evaluate(problem, outer_splits(problem, repeats=1, seed=0, folds=2), seed=0, candidates=(), jobs=1)
+    answers = {"baseline": held_out(problem, evaluation, "baseline")}
+    runfolder.write_oof(folder, problem, evaluation, answers, secret)
+    runfolder.write_rows(folder, problem, secret)
+    record = {
+        "instrument": "PHQ-9",
+        "task": "change",
+        "data_digest": cohort.digest,
+        "subject_key_id": secret_id(secret),
+    }
+    runfolder.write_record(folder, record)
+    runfolder.close(folder, record)
+    return folder
+
+
+def test_two_cohorts_that_share_sixty_people_are_compared_on_exactly_these(cohort_folder, tmp_path):
+    people = sorted(set(read_cohort(cohort_folder, instrument="PHQ-9").outcomes["subject_id"].tolist()))
+    assert len(people) == 80
+    secret = bytes(range(32))
+    first = recorded(cohort_folder, tmp_path / "a", secret, set(people[:10]))
+    second = recorded(cohort_folder, tmp_path / "b", secret, set(people[-10:]))
+    rows = ("baseline", "baseline")
+    assert compare(*runs(first, second), models=rows).reasons[0] == (
+        "the people differ: 10 only in the first run, 10 only in the second"
+    )
+    found = compare(*runs(first, second), models=rows, common=True)
+    assert found.first.record["data_digest"] != found.second.record["data_digest"]
+    assert found.aligned.people == 60
+    assert set(found.aligned.first.subject) == {subject_name(who, secret) for who in people[10:-10]}
+    assert found.as_dict()["common_only"] is True

@@ -7,9 +7,10 @@ import pytest
 from features.errors import Refused
 from models.ledger import note
 from models.receipt import verify_receipt
+from models.record import read_secret
 from models.seal import read_public_key
 from training.audit.custody import main
-from training.runfolder import hashed
+from training.keyring import secret_id, subject_name, subject_secret
 
 PLAN = """
 model_name = "vagus-phq-9"
@@ -34,9 +35,11 @@ def do(tmp_path, capsys, monkeypatch):
 def test_keys_are_created_backed_up_and_restored(do, tmp_path):
     made = do("keys", "create", "team")
     assert read_public_key(tmp_path / ".vagus" / "keys" / "team.pub") == made["public_key"]
-    assert do("keys", "backup", "--out", "safe")["copied"] == ["team.key", "team.pub"]
+    secret = subject_secret()
+    assert do("keys", "backup", "--out", "safe")["copied"] == ["subjects.secret", "team.key", "team.pub"]
     do("keys", "restore", "safe", "--keys", "other")
     assert read_public_key(tmp_path / "other" / "team.pub") == made["public_key"]
+    assert read_secret(tmp_path / "other" / "subjects.secret") == secret
 
 
 def test_the_key_of_the_log_rotates(do):
@@ -59,12 +62,16 @@ def test_a_plan_is_sealed_then_evaluated_then_checked(do, simulation, tmp_path):
 
 
 def test_a_withdrawal_lists_uses_and_never_the_name(do, simulation, tmp_path, capsys):
-    simulation.subject[3] = hashed("ann-4711", "sha256:d")
-    simulation.write(tmp_path / ".vagus" / "artifacts" / "r1" / "artifacts" / "run", record={"run_id": "r1"})
+    secret = subject_secret()
+    ann = simulation.subject[3] = subject_name("ann-4711", secret)
+    record = {"run_id": "r1", "subject_key_id": secret_id(secret)}
+    simulation.write(tmp_path / ".vagus" / "artifacts" / "r1" / "artifacts" / "run", record=record)
+    later = simulation.write(tmp_path / "later", drop={ann}, record={**record, "run_id": "r2"})
     found = do("withdraw", "ann-4711", "--erase", "--tracking-uri", f"sqlite:///{tmp_path}/.vagus/mlflow.db")
     assert found["runs"] == ["r1"]
     assert found["erased_entries"] == 1  # the withdrawal itself
     assert "ann-4711" not in json.dumps(found)
+    assert do("withdraw", "ann-4711", "--absent-from", later)["proved"].startswith("none of the 119 training rows")
 
 
 def test_the_log_is_backed_up_restored_and_purged(do, tmp_path):

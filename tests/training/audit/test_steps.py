@@ -115,3 +115,30 @@ def test_the_first_differing_cell_is_named_without_its_value(simulation, tmp_pat
     found = steps.judge(first, nudge(write(simulation, tmp_path / "b"), 0.5))
     detail = next(step.detail for step in found.steps if step.status == "differs")
     assert detail.startswith("oof.tsv: line 5, column prediction is the first of 1 values that differ")
+
+
+def elsewhere(simulate, tmp_path):
+    """The same run on an installation with another secret: other names of people, so another order of splits.tsv."""
+    other = simulate()
+    other.subject = [f"{(int(who, 16) * 7919) % 100003 + 7:016x}" for who in other.subject]
+    folder = write(other, tmp_path / "elsewhere")
+    record = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_bytes(canonical_json({**record, "subject_key_id": "another"}))
+    return folder
+
+
+def test_an_installation_with_another_secret_can_still_prove_equality(simulation, simulate, tmp_path):
+    first, second = write(simulation, tmp_path / "a"), elsewhere(simulate, tmp_path)
+    assert (first / "splits.tsv").read_text() != (second / "splits.tsv").read_text()
+    write_manifest(second, {"kind": "run"})
+    assert steps.judge(read_run(first), read_run(second)).verdict == "identical"
+
+
+@pytest.mark.parametrize(
+    ("table", "line", "step"), [("rows.tsv", 5, "split"), ("splits.tsv", 9, "split"), ("oof.tsv", 12, "predictions")]
+)
+def test_and_a_person_under_another_name_is_still_found(simulation, simulate, tmp_path, table, line, step):
+    first, second = write(simulation, tmp_path / "a"), elsewhere(simulate, tmp_path)
+    in_table(table, line, "0000000", "f000000")(second)
+    write_manifest(second, {"kind": "run"})
+    assert steps.judge(read_run(first), read_run(second)).verdict == f"differs at {step}"
