@@ -7,8 +7,10 @@ bits alone and in a table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +28,24 @@ class Segment:
     width: int
 
 
+class _Folded(NamedTuple):
+    """An additive core for one arm: contributions × p `weights`, p squared prior sds, rank × p `spread`; each with its offset."""
+
+    weights: Array
+    constant: Array
+    prior: Array
+    prior_offset: Array
+    spread: Array
+    spread_offset: Array
+
+
 @dataclass(frozen=True, eq=False)
 class AdditiveCore:
-    """Additive Gaussian model: weights of main and arm-interaction columns, and its predictive variance."""
+    """Additive Gaussian model: weights of main and arm-interaction columns, and its predictive variance.
+
+    An arm's interaction columns are its own numbers times the columns they modify; so for each arm the core is folded once
+    onto the p columns of the blocks themselves.
+    """
 
     segments: tuple[Segment, ...]
     crossed: tuple[str, ...]
@@ -40,32 +57,69 @@ class AdditiveCore:
 
     def points(self, parts: Mapping[str, Array]) -> dict[str, Array]:
         """Return contribution -> n points."""
-        products = self._wide(parts) * self.weights
-        found: dict[str, Array] = {}
-        start = 0
-        for segment in self.segments:
-            total = np.ascontiguousarray(products[:, start : start + segment.width]).sum(axis=1)
-            found[segment.contribution] = found.get(segment.contribution, 0.0) + total
-            start += segment.width
-        return found
+        names = self._contributions
+        points = np.empty((len(names), _rows(parts)))
+        for rows, X, folded in self._by_arm(parts):
+            # Not `@`: einsum adds each row's products in one order, however many rows there are.
+            points[:, rows] = np.einsum("ip,cp->ci", X, folded.weights, optimize=False) + folded.constant[:, None]
+        return dict(zip(names, points, strict=True))
 
     def sd(self, parts: Mapping[str, Array]) -> Array:
         """Return the n predictive standard deviations: noise log-linear in severity, plus what is unknown of the weights."""
-        wide = self._wide(parts)
-        severity = parts["base"][:, 0] if "base" in parts else np.zeros(len(wide))
-        noise = np.exp(np.clip(self.noise[0] + self.noise[1] * severity, -12.0, 6.0)) * self.noise[2] ** 2
-        unknown = ((wide * self.prior) ** 2).sum(axis=1)
-        # Not `@`: this einsum adds each row's products in one order, however many rows there are.
-        along = np.einsum("ip,rp->ir", wide, self.spread, optimize=False)
-        known = (along * along).sum(axis=1)
-        return np.asarray(np.sqrt(noise + np.maximum(unknown - known, 0.0)))
+        n = _rows(parts)
+        severity = parts["base"][:, 0] if "base" in parts else np.zeros(n)
+        log_noise = np.minimum(np.maximum(self.noise[0] + self.noise[1] * severity, -12.0), 6.0)
+        unknown = np.empty(n)
+        for rows, X, folded in self._by_arm(parts):
+            along = np.einsum("ip,rp->ir", X, folded.spread, optimize=False) + folded.spread_offset
+            prior = np.einsum("ip,p->i", X * X, folded.prior, optimize=False) + folded.prior_offset
+            unknown[rows] = prior - np.einsum("ir,ir->i", along, along, optimize=False)
+        return np.asarray(np.sqrt(np.exp(log_noise) * self.noise[2] ** 2 + np.maximum(unknown, 0.0)))
 
-    def _wide(self, parts: Mapping[str, Array]) -> Array:
-        n = len(next(iter(parts.values())))
-        mains = [segment.block for segment in self.segments if not segment.block.startswith("arm×")]
-        columns = [parts[block] for block in mains]
-        columns += [(parts[b][:, :, None] * parts["arm"][:, None, :]).reshape(n, -1) for b in self.crossed]
-        return np.ascontiguousarray(np.concatenate(columns, axis=1)) if columns else np.zeros((n, 0))
+    @cached_property
+    def _contributions(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(segment.contribution for segment in self.segments))
+
+    @cached_property
+    def _own(self) -> tuple[str, ...]:
+        blocks = (segment.block.removeprefix("arm×") for segment in self.segments)
+        return tuple(block for block in dict.fromkeys(blocks) if block != "arm")
+
+    @cached_property
+    def _folds(self) -> dict[bytes, _Folded]:
+        return {}
+
+    def _by_arm(self, parts: Mapping[str, Array]) -> Iterator[tuple[Integers | slice, Array, _Folded]]:
+        """Yield the rows of each arm, their n × p own columns, and the core folded for it."""
+        n = _rows(parts)
+        X = np.concatenate([parts[block] for block in self._own], axis=1) if self._own else np.zeros((n, 0))
+        arms = [row.tobytes() for row in parts["arm"]] if "arm" in parts else [b""] * n
+        for arm in dict.fromkeys(arms):
+            if arm not in self._folds:
+                self._folds[arm] = self._fold(np.frombuffer(arm), {block: parts[block].shape[1] for block in self._own})
+            same = [i for i, given in enumerate(arms) if given == arm]
+            rows = slice(None) if len(same) == n else np.array(same)
+            yield rows, X[rows], self._folds[arm]
+
+    def _fold(self, arm: Array, widths: Mapping[str, int]) -> _Folded:
+        """Fold every segment onto [own columns, 1]: the last column is what the arm adds whoever is given it."""
+        first = dict(zip([*widths, "arm"], np.cumsum([0, *widths.values()]).tolist(), strict=True))
+        p = first["arm"] + 1
+        weights, prior, spread = np.zeros((len(self._contributions), p)), np.zeros(p), np.zeros((len(self.spread), p))
+        start = 0
+        for segment in self.segments:
+            stored = slice(start, start := start + segment.width)
+            block = segment.block.removeprefix("arm×")
+            times = arm if segment.block != block or block == "arm" else np.ones(1)
+            at = slice(first[block], first[block] + segment.width // len(times))
+            weights[self._contributions.index(segment.contribution), at] += (
+                self.weights[stored].reshape(-1, len(times)) @ times
+            )
+            prior[at] += self.prior[stored].reshape(-1, len(times)) ** 2 @ times**2
+            spread[:, at] += self.spread[:, stored].reshape(len(spread), -1, len(times)) @ times
+        whole = (weights, prior, spread)
+        parts = [part for table in whole for part in (np.ascontiguousarray(table[..., :-1]), table[..., -1])]
+        return _Folded(*parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +143,7 @@ class LinearCore:
 
     def sd(self, parts: Mapping[str, Array]) -> Array:
         """Return the one sd of all rows, the model's inner RMSE."""
-        return np.full(len(next(iter(parts.values()))), self.rmse)
+        return np.full(_rows(parts), self.rmse)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +188,11 @@ class ForestCore:
 
     def sd(self, parts: Mapping[str, Array]) -> Array:
         """Return the one sd of all rows, the model's inner RMSE."""
-        return np.full(len(next(iter(parts.values()))), self.rmse)
+        return np.full(_rows(parts), self.rmse)
+
+
+def _rows(parts: Mapping[str, Array]) -> int:
+    return len(next(iter(parts.values())))
 
 
 Core = AdditiveCore | LinearCore | ForestCore
