@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -69,6 +70,8 @@ def test_metrics_can_be_recomputed_from_the_held_out_table(trained):
 
 
 def test_two_trainings_give_the_same_bytes(trained, tmp_path, vagus):
+    """Under the same secret: people have the same digests."""
+    shutil.copytree(trained.home / ".vagus" / "keys", tmp_path / ".vagus" / "keys")
     (tmp_path / "run.toml").write_text("repeats = 1\nshuffles = 1\njobs = 2\n")
     vagus("train", trained.cohort, "--instrument", "PHQ-9", "--config", "run.toml", "--json", cwd=tmp_path)
     other = next((tmp_path / ".vagus" / "artifacts").glob("*/artifacts/run"))
