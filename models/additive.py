@@ -9,42 +9,20 @@ block that says nothing is shrunk to nothing. Variances by L-BFGS on the log pos
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.linalg import cho_factor, cho_solve, lapack, solve_triangular
-from scipy.optimize import minimize
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from models.variances import PRIORS, TIGHT, Prior, variances
 
 Array = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Prior:
-    """Prior of a block's sd, in units of the outcome's sd: exponential with a rate, log-normal around a median, or both.
-
-    The penalty on log sd is rate * sd + ((log sd - log median) / width)^2 / 2.
-    """
-
-    rate: float = 0.0
-    median: float = 1.0
-    width: float = np.inf
-
-
-# Blocks that are surely there have a log-normal prior: its mode never collapses to nothing, as a marginal likelihood's does
-# in small trials. Microbiome blocks have a tight exponential one (penalised complexity): about 2/13^2 = 1 % of the variance is
-# expected of each, and one that says nothing goes to zero. That the effect of an arm differs between people is likely but never visible in
-# a variance at these sizes, so those blocks are kept small rather than dropped.
-PRIORS: Mapping[str, Prior] = {
-    "base": Prior(median=0.45, width=0.5), "arm": Prior(median=0.2, width=0.7), "life": Prior(median=0.25, width=0.7),
-    "curve": Prior(rate=6.0), "study": Prior(rate=4.0), "all": Prior(rate=1.0),
-    "arm×abundant": Prior(rate=4.0, median=0.2, width=0.6), "arm×family": Prior(rate=4.0, median=0.1, width=0.6),
-}  # fmt: skip
-TIGHT = Prior(rate=13.0)
 WITH_ARM = ("base", "life", "abundant", "family")
 HEAVY = ("abundant", "rare", "family")  # blocks whose single columns are re-weighted under a Student-t prior
 FREEDOM, STEPS, HEAVY_ROWS = 2.0, 8, 600  # its degrees of freedom, EM steps, and the rows from which it is used
@@ -58,16 +36,22 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
 
     X is n × p; a data frame whose columns are named `block:column` has those blocks, any other X is one block.
     Parameters: `priors` replaces the prior of some blocks; `with_arm`, the blocks that interact with the
-    `arm` block; `seed` draws the rows that set the variances when there are more than 1,000. Fitted: `block_sd_` (in outcome
+    `arm` block; `seed` draws the rows that set the variances when there are more than 1,000; `known`, prior mean and sd of single
+    weights (`block:column`, in outcome units per unit of the column). Fitted: `block_sd_` (in outcome
     units), `columns_` (name of each weight), `weights_`, `intercept_`, `noise_` (log-variance: constant, slope), `spread_`.
     """
 
     def __init__(
-        self, priors: Mapping[str, Prior] | None = None, with_arm: Sequence[str] = WITH_ARM, seed: int = 0
+        self,
+        priors: Mapping[str, Prior] | None = None,
+        with_arm: Sequence[str] = WITH_ARM,
+        seed: int = 0,
+        known: Mapping[str, tuple[float, float]] | None = None,
     ) -> None:
         self.priors = priors
         self.with_arm = with_arm
         self.seed = seed
+        self.known = known
 
     def fit(self, X: Any, y: Any) -> Self:
         """Learn variances and weights; raises ValueError on fewer than 2 rows or non-finite values."""
@@ -75,28 +59,42 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
         self.blocks_ = _blocks(names, X.shape[1])
         self.centre_, self.unit_ = float(np.mean(y)), float(np.std(y)) or 1.0
+        means = _known(self.known, names, X.shape[1])
+        y = np.asarray(y, dtype=float) - X @ means[0]
         parts = expand(X, self.blocks_, self.with_arm)
         severity = X[:, self.blocks_["base"][0]] if "base" in self.blocks_ else np.zeros(len(X))
-        self._learn(parts, (np.asarray(y, dtype=float) - self.centre_) / self.unit_, severity)
+        self._learn(parts, (y - self.centre_) / self.unit_, severity, self._priors(parts, means[1]))
+        # The known means are part of the weights again: what was learned is how this cohort departs from them.
+        own = [means[0][self.blocks_[b]] if b in self.blocks_ else np.zeros(parts[b].shape[1]) for b in self.block_sd_]
+        self.weights_: Array = self.weights_ + np.concatenate([np.zeros(0), *own])
         return self
 
-    def _learn(self, parts: dict[str, Array], y: Array, severity: Array) -> None:
-        chosen = _subset(len(y), self.seed)
+    def _priors(self, parts: Mapping[str, Array], known_sd: Array) -> dict[str, Prior]:
+        """A block whose every weight has a known sd takes its prior from those; the others from the table."""
         priors = {block: {**PRIORS, **(self.priors or {})}.get(block, TIGHT) for block in parts}
-        # A block shrunk to nothing is left out and the rest learned anew from the start: a model offered a useless block is
+        for block, columns in self.blocks_.items():
+            own = known_sd[columns]
+            if np.isfinite(own).all():
+                sd = float(np.sqrt((own**2).sum())) / self.unit_
+                priors[block] = Prior(median=max(sd, 2.0 * NEGLIGIBLE), width=0.3)
+        return priors
+
+    def _learn(self, parts: dict[str, Array], y: Array, severity: Array, priors: Mapping[str, Prior]) -> None:
+        chosen = _subset(len(y), self.seed)
+        # Of blocks that may say nothing, one shrunk to nothing is left out and the rest learned anew from the start: a model offered a useless block is
         # then the very same model, to the last bit, as one that never saw it.
-        rough = _variances(parts, y, severity, chosen, priors, steps=20)
+        rough = variances(parts, y, severity, chosen, priors, steps=20)
         parts = {
             block: part
             for (block, part), log_sd in zip(parts.items(), rough, strict=False)
-            if log_sd > np.log(NEGLIGIBLE)
+            if log_sd > np.log(NEGLIGIBLE) or np.isfinite(priors[block].width)
         }
-        theta = _variances(parts, y, severity, chosen, priors)
+        theta = variances(parts, y, severity, chosen, priors)
         relevance = {block: np.ones(part.shape[1]) for block, part in parts.items()}
         if len(y) >= HEAVY_ROWS:
             relevance = _heavy_tails(parts, theta, y, severity)
             weighted = {block: part * relevance[block] for block, part in parts.items()}
-            theta = _variances(weighted, y, severity, chosen, priors, steps=10, start=theta)
+            theta = variances(weighted, y, severity, chosen, priors, steps=10, start=theta)
         sd, self.noise_ = np.exp(theta[:-2]), (float(theta[-2]), float(theta[-1]))
         self.block_sd_ = {block: float(s * self.unit_) for block, s in zip(parts, sd, strict=True)}
         self.columns_ = [f"{block}:{j}" for block, part in parts.items() for j in range(part.shape[1])]
@@ -132,6 +130,12 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
         noise = np.exp(np.clip(self.noise_[0] + self.noise_[1] * severity, -12.0, 6.0)) * self.unit_**2
         known = ((wide @ self.spread_.T) ** 2).sum(axis=1)
         return mean, np.sqrt(noise + np.maximum(((wide * self.prior_) ** 2).sum(axis=1) - known, 0.0))
+
+
+def _known(known: Mapping[str, tuple[float, float]] | None, names: list[str] | None, width: int) -> tuple[Array, Array]:
+    """Return the known mean (0 where none) and sd (infinite where none) of each column's weight."""
+    pairs = [(known or {}).get(name, (0.0, np.inf)) for name in names or [""] * width]
+    return np.array([mean for mean, _ in pairs]), np.array([sd for _, sd in pairs])
 
 
 def expand(X: Array, blocks: Mapping[str, Sequence[int]], with_arm: Sequence[str]) -> dict[str, Array]:
@@ -201,48 +205,3 @@ def _moments(parts: Mapping[str, Array], scale: Mapping[str, Array], noise: Arra
     left = 1.0 - (solve_triangular(factor[0], scaled, lower=True) ** 2).sum(axis=0)
     cuts = np.cumsum([part.shape[1] for part in parts.values()])[:-1]
     return dict(zip(parts, np.split(mean**2 + np.maximum(left, 0.0), cuts), strict=True))
-
-
-def _variances(
-    parts: Mapping[str, Array], y: Array, severity: Array, rows: npt.NDArray[np.int64], priors: Mapping[str, Prior],
-    *, steps: int = 50, start: Array | None = None,
-) -> Array:  # fmt: skip
-    """Return log sds of the blocks, then the noise's log-variance and its slope in severity."""
-    shape = (len(parts), len(rows), len(rows))
-    kernels = np.array([part[rows] @ part[rows].T / part.shape[1] for part in parts.values()]).reshape(shape)
-    own = [priors[block] for block in parts]
-    prior = np.array([[p.rate for p in own], [np.log(p.median) for p in own], [p.width**-2.0 for p in own]])
-    if start is None:
-        start = np.array([*(np.log(p.median if np.isfinite(p.width) else 0.1) for p in own), np.log(0.7), 0.0])
-    bounds = [(-7.0, 2.0)] * len(kernels) + [(-8.0, 3.0), (-1.0, 1.0)]
-    found = minimize(_objective, start, args=(kernels, y[rows], severity[rows], prior), jac=True, method="L-BFGS-B", bounds=bounds,
-                     options={"maxiter": steps, "ftol": 1e-7})  # fmt: skip
-    return np.asarray(found.x, dtype=float)
-
-
-def _objective(theta: Array, kernels: Array, y: Array, severity: Array, prior: Array) -> tuple[float, Array]:
-    """Return the negative log posterior of the variances and its gradient; the mean has a flat prior (REML).
-
-    `prior` has one row each for rates, log medians and precisions of the blocks' log sds.
-    """
-    variance, noise = np.exp(2.0 * theta[:-2]), np.exp(theta[-2] + theta[-1] * severity)
-    covariance = np.tensordot(variance, kernels, axes=1)
-    covariance[np.diag_indices_from(covariance)] += noise
-    lower, failed = lapack.dpotrf(covariance, lower=1)
-    if failed:
-        return 1e10, np.zeros_like(theta)
-    inverse, _ = lapack.dpotri(lower, lower=1)
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
-    row = inverse.sum(axis=1)
-    mean = float(row @ y / row.sum())
-    alpha = inverse @ (y - mean)
-    sd, off = np.exp(theta[:-2]), theta[:-2] - prior[1]
-    value = 0.5 * (y - mean) @ alpha + np.log(np.diag(lower)).sum() + 0.5 * np.log(row.sum())
-    value += prior[0] @ sd + 0.5 * prior[2] @ off**2
-    # d/dC of the restricted likelihood: inverse minus the part spent on the mean, minus alpha alpha'.
-    inverse -= np.outer(row, row) / row.sum() + np.outer(alpha, alpha)
-    slopes = variance * np.einsum("kij,ij->k", kernels, inverse) + prior[0] * sd + prior[2] * off
-    tail = 0.5 * np.diag(inverse) * noise
-    # A weak normal prior keeps the noise slope near zero in small cohorts.
-    value += 0.5 * (theta[-1] / 0.25) ** 2
-    return float(value), np.concatenate([slopes, [tail.sum(), tail @ severity + theta[-1] / 0.0625]])

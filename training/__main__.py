@@ -55,7 +55,8 @@ def _parser() -> argparse.ArgumentParser:
 TRAIN_HELP = """\
 example: vagus train cohort/ --instrument PHQ-9
 The run is recorded even when a promotion gate says no (exit 0). Exit 3: a leak was found, or fewer than 20 people (recorded
-with its reference rows). A config file may set: task, follow_up, positive, model, repeats, folds, shuffles, seed, splits, accept."""
+with its reference rows). A config file may set: task, follow_up, positive, model, repeats, folds, shuffles, seed, splits, accept,
+literature."""
 
 
 def _verb(verbs: Any, name: str, run: Any, text: str, epilog: str = "") -> argparse.ArgumentParser:
@@ -86,6 +87,11 @@ def _train(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--seed", type=int)
     verb.add_argument(
+        "--literature",
+        metavar="NAME",
+        help="published effects as prior means: auto (below 400 people), none, or a name",
+    )
+    verb.add_argument(
         "--accept",
         action="append",
         metavar="CODE",
@@ -108,6 +114,7 @@ def _run_train(given: argparse.Namespace) -> int:
 
     config = read_config(
         given.config, instrument=given.instrument, task=given.task, follow_up=given.follow_up, model=given.model, seed=given.seed,
+        literature=given.literature,
         accept=tuple(given.accept) if given.accept else None,
     )  # fmt: skip
     found = jobs.train(

@@ -12,6 +12,8 @@ from features.derived import KINDS, DerivedBlock, planned
 from features.errors import invalid
 from features.gut_brain import read_modules
 from models.catalog import CATALOG, RAW
+from models.intervals import GROUPINGS
+from models.literature import LITERATURE
 
 SEARCH = "search"
 
@@ -22,8 +24,10 @@ class RunConfig:
 
     `model`: `search` (the inner loop chooses) or the name of one catalogue entry. `repeats`: how often the outer folds
     are redrawn (0 = by cohort size). `shuffles`: runs of the whole search on shuffled outcomes. `splits`: a table of the
-    user's own folds (columns subject_id, fold). `jobs`: folds side by side (0 = one per core). `features`: further
-    feature blocks, `diversity = true`, `producers = true`, `modules = "FILE"`.
+    user's own folds (columns subject_id, fold). `literature`: published effects as prior means: `auto` (small cohorts), `none`, or
+    the name of a set. `jobs`: folds side by side (0 = one per core). `features`: further
+    feature blocks, `diversity = true`, `producers = true`, `modules = "FILE"`. `intervals`: `by = "severity_third"` (or sex, arm, study) makes
+    them by group.
     """
 
     instrument: str = ""
@@ -38,14 +42,21 @@ class RunConfig:
     splits: str = ""
     accept: tuple[str, ...] = field(default_factory=tuple)
     jobs: int = 0
+    literature: str = "auto"
     features: Mapping[str, Any] = field(default_factory=dict)
+    intervals: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def interval_groups(self) -> str:
+        """Return by what groups the intervals are made; "" = one quantile for all."""
+        return self.intervals.get("by", "")
 
     def recorded(self) -> dict[str, Any]:
         """Return the settings that change results (not how many cores were used)."""
         return {
             name: (list(value) if isinstance(value, tuple) else value)
             for name, value in vars(self).items()
-            if name != "jobs" and not (name == "features" and not value)
+            if name != "jobs" and (value or name not in ("features", "intervals"))
         }
 
     def derived(self) -> tuple[DerivedBlock, ...]:
@@ -102,6 +113,13 @@ def _checked(config: RunConfig) -> RunConfig:
         if name not in KINDS or not isinstance(value, str if name == "modules" else bool):
             known = 'diversity = true, producers = true, modules = "FILE"'
             raise invalid("unknown_feature", f"[features] has no such setting: {name!r}", f"It may have: {known}")
+    if config.literature not in ("auto", "none", *LITERATURE):
+        raise invalid(
+            "unknown_literature", "no such set of published effects", f"Choose auto, none, {', '.join(LITERATURE)}"
+        )
+    if set(config.intervals) - {"by"} or config.interval_groups not in ("", *GROUPINGS):
+        known = " or ".join(f'by = "{name}"' for name in GROUPINGS)
+        raise invalid("unknown_intervals", "[intervals] has a setting that is not known", f"It may have: {known}")
     if config.folds < 2:
         raise invalid("too_few_folds", "cross-validation needs at least 2 folds", "Set folds = 5")
     return config

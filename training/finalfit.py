@@ -17,12 +17,12 @@ from models.bundle import Bundle, Calibration, uses_microbiome
 from models.catalog import CANDIDATES, CATALOG, columns_of
 from models.cores import AdditiveCore, Core, blocks_of
 from models.export import to_core
-from models.intervals import distribution, quantile
+from models.intervals import GroupQuantiles, distribution, quantile
 from training.assess import LEVEL, scaled_residuals
 from training.config import SEARCH, RunConfig
 from training.problem import Problem
 from training.protocol import Evaluation
-from training.selection import Configuration, choose, encode, fit_entry
+from training.selection import Configuration, choose, encode, fit_entry, known
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ def fit_final(
         encoder, Z = encode(problem)
         entry = CATALOG[chosen.entry]
         columns = columns_of(list(Z.columns), entry)
-        model = fit_entry(entry, chosen.params, Z[columns], problem.y, seed=config.seed)
+        model = fit_entry(entry, chosen.params, Z[columns], problem.y, seed=config.seed, known=known(problem, encoder))
         fit_s = time.process_time() - clock
     core = to_core(model, columns)
     core = core if isinstance(core, AdditiveCore) else replace(core, rmse=rmse)
@@ -59,10 +59,15 @@ def fit_final(
     bundle = Bundle(
         manifest={**manifest, "entry": chosen.entry, "params": dict(chosen.params), **served_fields(problem, encoder)},
         encoding=_needed(encoder.encoding_, core), core=core,
-        calibration=Calibration(LEVEL, quantile(scores, LEVEL), distribution(scores), *widen),
+        calibration=_calibration(problem, scores, config.interval_groups, widen),
         limits=_limits(problem, core), floor=_floor(problem),
     )  # fmt: skip
     return FinalModel(chosen, encoder, model, bundle, fit_s)
+
+
+def _calibration(problem: Problem, scores: Any, by: str, widen: tuple[float, float]) -> Calibration:
+    groups = vars(GroupQuantiles.learn(problem.design, scores, by, LEVEL)) if by else {}
+    return Calibration(LEVEL, quantile(scores, LEVEL), distribution(scores), *widen, **groups)
 
 
 def _needed(encoding: Encoding, core: Core) -> Encoding:

@@ -9,6 +9,7 @@ import numpy as np
 from features.cohort import Cohort
 from models.catalog import CANDIDATES, CATALOG
 from models.intervals import quantile
+from models.literature import published_arms
 from training import gates, splits
 from training.assess import (
     LEVEL,
@@ -17,6 +18,7 @@ from training.assess import (
     decision_curves,
     gain_over_mean,
     held_out,
+    interval_groups,
     interval_metrics,
     mae_loss,
     probability_metrics,
@@ -27,7 +29,7 @@ from training.config import RunConfig
 from training.increment import Increment, increments
 from training.metrics import CALIBRATION, resamples
 from training.problem import Problem
-from training.protocol import BLIND, CHOSEN, Evaluation, increment_pairs
+from training.protocol import BLIND, CHOSEN, NO_LITERATURE, Evaluation, increment_pairs
 from training.provenance import provenance
 
 
@@ -65,17 +67,7 @@ def figures(
     names = [name for name, entry in CATALOG.items() if entry.reference]
     reference = {name: {"title": CATALOG[name].title, **as_json(rows[name])} for name in names}
     if not enough:
-        verdict = gates.GATES["enough_people"](gates.Figures(problem.people, 0, 0, 0, 0, 0, 0, ()))
-        empty = {
-            "metrics": {},
-            "model_rows": {},
-            "increment": [],
-            "chosen_per_fold": {},
-            "configurations_tried": 0,
-            "decision_curve": {},
-        }
-        stated = {"gates": {"enough_people": verdict.as_dict()}, "warnings": ["too few people"]}
-        return {"reference_rows": reference, **empty, **stated}
+        return {"reference_rows": reference, **_too_few(problem)}
     interval = interval_metrics(problem, answers[CHOSEN], weights)
     calibration = probability_metrics(problem, answers[CHOSEN], weights, CALIBRATION)
     gain = gain_over_mean(problem, evaluation, CHOSEN, weights)
@@ -97,11 +89,19 @@ def figures(
     return {
         "reference_rows": reference, "metrics": {**as_json(rows[CHOSEN] | calibration | interval), "r2_gain_over_mean": gain.as_dict()},
         "decision_curve": decision_curves(answers, CHOSEN, weights),
+        "interval_groups": interval_groups(problem, answers[CHOSEN], weights),
         "model_rows": {name: {"title": CATALOG[name].title, **as_json(rows[name])} for name in CANDIDATES},
         "increment": [i.as_dict() for i in added], "gates": {name: v.as_dict() for name, v in gates.judge(judged).items()},
         "chosen_per_fold": _counted(evaluation), "configurations_tried": evaluation.choices[0].tried if evaluation.choices else 0,
         "warnings": _warnings(problem, rows[CHOSEN], added),
     }  # fmt: skip
+
+
+def _too_few(problem: Problem) -> dict[str, Any]:
+    verdict = gates.GATES["enough_people"](gates.Figures(problem.people, 0, 0, 0, 0, 0, 0, ()))
+    empty: dict[str, Any] = {name: {} for name in ("metrics", "model_rows", "chosen_per_fold", "decision_curve")}
+    stated = {"gates": {"enough_people": verdict.as_dict()}, "warnings": ["too few people"]}
+    return {**empty, "increment": [], "interval_groups": [], "configurations_tried": 0, **stated}
 
 
 def _testable(problem: Problem) -> list[tuple[str, str, str]]:
@@ -160,6 +160,26 @@ def sample_warnings(cohort: Cohort, problem: Problem) -> list[str]:
         f"stool_after_baseline: in {late} of {len(design)} rows the stool was taken after the baseline score, so it may "
         "already show the therapy."
     ]
+
+
+def literature_figures(problem: Problem, evaluation: Evaluation) -> dict[str, Any]:
+    """Return the published effects that served as prior means, and the additive model's figures with and without them."""
+    told = problem.literature
+    if told is None:
+        return {}
+    arms = published_arms(told, problem.instrument.name, sorted(set(problem.design.arm.tolist())), problem.comparator)
+    effects = {f"arm {arm}": effect for arm, effect in arms.items()}
+    if problem.instrument.name in told.slopes:
+        effects["change per point of baseline"] = told.slopes[problem.instrument.name]
+    if not effects:
+        return {}
+    weights = resamples(problem.subjects, seed=0)
+    rows = {"with": "additive", "without": NO_LITERATURE}
+    figures = {
+        name: as_json(row_metrics(problem, held_out(problem, evaluation, row), weights))
+        for name, row in rows.items() if row in evaluation.predictions
+    }  # fmt: skip
+    return {"name": told.name, "effects": {name: vars(effect) for name, effect in effects.items()}, **figures}
 
 
 def study_figures(problem: Problem, studies: Evaluation | None) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from training.finalfit import fit_final
 from training.keyring import secret_id, signing_key, subject_secret
 from training.leaks import refuse_leaks
 from training.metrics import resamples
-from training.problem import Problem, pose, refuse_if_untestable
+from training.problem import Problem, literature_for, pose, refuse_if_untestable
 from training.protocol import (
     CHOSEN,
     Evaluation,
@@ -67,7 +67,7 @@ def train(
     cohort = read_cohort(folder, accept=accept, instrument=config.instrument, functions=functions_of(derived))
     cohort = without(cohort, barred(set(cohort.outcomes["subject_id"].tolist())))
     problem = pose(cohort, config.instrument, task=config.task, follow_up=config.follow_up, positive=config.positive)
-    problem = replace(problem, derived=derived)
+    problem = replace(problem, derived=derived, literature=literature_for(problem, config.literature))
     refuse_if_untestable(problem)
     refuse_leaks(cohort, problem)
     api = tracking.client(uri)
@@ -99,12 +99,13 @@ def learn(cohort: Cohort, problem: Problem, config: RunConfig, *, run_id: str, n
     record = findings.header(cohort, problem, config, evaluation, run_id=run_id, name=name)
     weights = resamples(problem.subjects, seed=config.seed)
     shown = [row for row in evaluation.predictions if row in CATALOG or row == CHOSEN]
-    answers = {row: held_out(problem, evaluation, row) for row in shown}
+    answers = {row: held_out(problem, evaluation, row, config.interval_groups) for row in shown}
     record |= findings.figures(problem, evaluation, answers, weights, enough)
     record["warnings"] += findings.sample_warnings(cohort, problem)
     record |= {
         "noise": [{"best_inner_r2": best, "nested_r2": nested} for best, nested in noise],
         "leave_one_study_out": findings.study_figures(problem, studies),
+        "literature": findings.literature_figures(problem, evaluation),
     }
     clock = time.perf_counter()
     bundle, additive = None, evaluation.additive_s

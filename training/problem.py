@@ -13,6 +13,7 @@ from features.derived import DerivedBlock
 from features.design import Design
 from features.errors import Refused, invalid
 from features.instruments import Instrument, find
+from models.literature import LITERATURE, SMALL, Literature
 
 TASKS = ("change", "score", "label")
 NEGATIVE = frozenset(
@@ -24,7 +25,7 @@ NEGATIVE = frozenset(
 class Problem:
     """A supervised problem: n rows, `y` in points of the instrument (or 0/1 for a label), groups = `design.subject`.
 
-    `derived` are the further feature blocks that every fold learns.
+    `derived` are the further feature blocks that every fold learns; `literature`, published effects as prior means.
     """
 
     design: Design
@@ -35,6 +36,7 @@ class Problem:
     positive: str = ""
     dropped: int = 0
     derived: tuple[DerivedBlock, ...] = ()
+    literature: Literature | None = None
 
     @property
     def subjects(self) -> npt.NDArray[np.object_]:
@@ -51,8 +53,8 @@ class Problem:
         return replace(self, design=self.design.take(rows), y=self.y[rows])
 
     def with_y(self, y: Array) -> Problem:
-        """Return the problem with another target (the shuffled-outcome row)."""
-        return replace(self, y=y)
+        """Return the problem with another target (the shuffled-outcome row), of which nothing is published."""
+        return replace(self, y=y, literature=None)
 
 
 def pose(
@@ -83,6 +85,13 @@ def pose(
     if task == "score":
         kept = replace(kept, baseline=np.full(len(rows), np.nan))
     return Problem(kept, y[rows], found, task, comparator, dropped=len(design) - len(rows))
+
+
+def literature_for(problem: Problem, wanted: str) -> Literature | None:
+    """Return the published effects to use: a named set, none, or (`auto`) the first set for a change in a small cohort."""
+    if problem.task != "change" or wanted == "none" or (wanted == "auto" and problem.people >= SMALL):
+        return None
+    return next(iter(LITERATURE.values())) if wanted == "auto" else LITERATURE[wanted]
 
 
 def _known_as(cohort: Cohort, instrument: str) -> str:

@@ -10,9 +10,9 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-import pandas as pd
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
@@ -21,7 +21,7 @@ from features.blocks import site_reference
 from features.counts import Array
 from models.catalog import CANDIDATES, CATALOG
 from training.problem import Problem
-from training.selection import Choice, Configuration, choose, encode, fit_predict
+from training.selection import Choice, Configuration, choose, encode, fit_predict, known
 from training.splits import Rows, Split, by_group, by_study, verify
 
 CHOSEN = "chosen"  # the row of the whole search: in each fold, whatever its inner loop chose
@@ -29,6 +29,7 @@ NO_LIFESTYLE = "no_lifestyle"  # the covariates reference without its lifestyle 
 NO_ARM = "no_arm"
 NO_DERIVED = "no_derived"  # the additive model without diversity, producers and modules, where a run has them
 WITH_BLOCK = "with_"  # the same with one of them
+NO_LITERATURE = "no_literature"  # the additive model without published prior means, where a run has them
 STUDY_ROWS = ("mean", "baseline", "covariates", "additive")
 BLIND = "additive_blind"  # the additive model on a left-out study that is not centred on its own samples
 OUTER_FOLDS = 5
@@ -112,39 +113,31 @@ def _fold(
         part, rest = problem.take(train), problem.take(held_out)
         encoder, Z = encode(part)
         _, W = encode(rest, encoder)
-        rows = {
-            name: fit_predict(entry, {}, Z, part.y, W, seed=seed) for name, entry in CATALOG.items() if entry.reference
-        }
-        rows[NO_LIFESTYLE] = fit_predict(CATALOG["covariates"], {}, Z, part.y, W, seed=seed, without=("life",))
-        rows[NO_ARM] = fit_predict(CATALOG["covariates"], {}, Z, part.y, W, seed=seed, without=("arm",))
-        rows |= _block_rows(problem, Z, part.y, W, seed)
+        fit = partial(fit_predict, train=Z, y=part.y, test=W, seed=seed, known=known(part, encoder))
+        rows = {name: fit(entry, {}) for name, entry in CATALOG.items() if entry.reference}
+        rows[NO_LIFESTYLE] = fit(CATALOG["covariates"], {}, without=("life",))
+        rows[NO_ARM] = fit(CATALOG["covariates"], {}, without=("arm",))
+        rows |= _block_rows(problem, fit)
+        if problem.literature:
+            rows[NO_LITERATURE] = fit(CATALOG["additive"], {}, known=None)
         if not candidates:
             return _FoldResult(repeat, held_out, rows, None)
         choice = choose(part, candidates, seed=seed)
         spent = {}
         for name, config in choice.per_entry.items():
             clock = time.process_time()
-            rows[name] = fit_predict(CATALOG[name], config.params, Z, part.y, W, seed=seed, rmse=choice.rmse[name])
+            rows[name] = fit(CATALOG[name], config.params, rmse=choice.rmse[name])
             spent[name] = time.process_time() - clock
-        rows[CHOSEN] = _winner(
-            choice,
-            rows,
-            lambda c: fit_predict(CATALOG[c.entry], c.params, Z, part.y, W, seed=seed, rmse=choice.rmse[c.entry]),
-        )
+        rows[CHOSEN] = _winner(choice, rows, lambda c: fit(CATALOG[c.entry], c.params, rmse=choice.rmse[c.entry]))
         return _FoldResult(repeat, held_out, rows, choice, spent.get("additive", 0.0))
 
 
-def _block_rows(
-    problem: Problem, Z: pd.DataFrame, y: Array, W: pd.DataFrame, seed: int
-) -> dict[str, tuple[Array, Array]]:
+def _block_rows(problem: Problem, fit: Callable[..., tuple[Array, Array]]) -> dict[str, tuple[Array, Array]]:
     """The additive model without any derived block, and with each of them alone; nothing where a run has none."""
     kinds = [block.kind for block in problem.derived]
     rows = {WITH_BLOCK + kind: tuple(other for other in kinds if other != kind) for kind in kinds}
     rows |= {NO_DERIVED: tuple(kinds)} if kinds else {}
-    return {
-        name: fit_predict(CATALOG["additive"], {}, Z, y, W, seed=seed, without=without)
-        for name, without in rows.items()
-    }
+    return {name: fit(CATALOG["additive"], {}, without=without) for name, without in rows.items()}
 
 
 def _winner(
@@ -162,8 +155,9 @@ def _study_fold(problem: Problem, train: Rows, held_out: Rows, seed: int) -> _Fo
         _, blind = encode(rest, encoder)
         site = site_reference(encoder.encoding_, rest.design, "held-out study")
         _, W = encode(rest, encoder, site)
-        rows = {name: fit_predict(CATALOG[name], {}, Z, part.y, W, seed=seed) for name in STUDY_ROWS}
-        rows[BLIND] = fit_predict(CATALOG["additive"], {}, Z, part.y, blind, seed=seed)
+        fit = partial(fit_predict, train=Z, y=part.y, seed=seed, known=known(part, encoder))
+        rows = {name: fit(CATALOG[name], {}, test=W) for name in STUDY_ROWS}
+        rows[BLIND] = fit(CATALOG["additive"], {}, test=blind)
         return _FoldResult(0, held_out, rows, None)
 
 

@@ -17,6 +17,7 @@ from features.counts import Array
 from features.encoding import SiteReference
 from models.additive import AdditiveBlockRegressor
 from models.catalog import CATALOG, RAW, Entry, Params, columns_of
+from models.literature import Known, known_effects
 from training.problem import Problem
 from training.splits import by_group
 
@@ -60,27 +61,36 @@ def encode(
     return encoder, pd.concat([encoder.encode(problem.design, site), raw], axis=1)
 
 
+def known(problem: Problem, encoder: FeatureEncoder) -> Known:
+    """Return what is published of the weights of an encoder's columns, in points of the outcome."""
+    return known_effects(problem.literature, problem.instrument.name, encoder.encoding_)
+
+
 def fit_predict(entry: Entry, params: Params, train: pd.DataFrame, y: Array, test: pd.DataFrame, *, seed: int,
-                without: tuple[str, ...] = (), rmse: float = 1.0) -> tuple[Array, Array]:  # fmt: skip
+                without: tuple[str, ...] = (), rmse: float = 1.0, known: Known | None = None) -> tuple[Array, Array]:  # fmt: skip
     """Return held-out predictions and their own sd; `rmse` (from the inner loop) where the model has none of its own."""
     columns = columns_of(list(train.columns), entry, without=without)
     columns = [name for name in columns if entry.blocks == (RAW,) or not name.startswith(f"{RAW}:")]
     if not columns:  # nothing to see (a cohort without stool): the model is the mean
         return np.full(len(test), y.mean()), np.full(len(test), rmse)
-    model = fit_entry(entry, params, train[columns], y, seed=seed)
+    model = fit_entry(entry, params, train[columns], y, seed=seed, known=known)
     if isinstance(model, AdditiveBlockRegressor):
         mean, sd = model.predict(test[columns], return_std=True)
         return np.asarray(mean), np.asarray(sd)
     return np.asarray(model.predict(test[columns].to_numpy()), dtype=float), np.full(len(test), rmse)
 
 
-def fit_entry(entry: Entry, params: Params, train: pd.DataFrame, y: Array, *, seed: int) -> Any:
-    """Return an entry's model fitted on encoded columns; only the additive model reads their names.
+def fit_entry(
+    entry: Entry, params: Params, train: pd.DataFrame, y: Array, *, seed: int, known: Known | None = None
+) -> Any:
+    """Return an entry's model fitted on encoded columns; only the additive model reads their names and what is `known`.
 
     (XGBoost refuses names with `[`, `]` or `<`, which lifestyle levels may have.)
     """
     model = entry.make(params, seed)
-    return model.fit(train if isinstance(model, AdditiveBlockRegressor) else train.to_numpy(), y)
+    if isinstance(model, AdditiveBlockRegressor):
+        return model.set_params(known=known).fit(train, y)
+    return model.fit(train.to_numpy(), y)
 
 
 def choose(problem: Problem, candidates: Sequence[str], *, seed: int) -> Choice:
@@ -94,7 +104,9 @@ def choose(problem: Problem, candidates: Sequence[str], *, seed: int) -> Choice:
         _, W = encode(rest, encoder)
         for group in _groups(tried):
             for i, predicted in zip(
-                group, _group_predictions([tried[i] for i in group], Z, part.y, W, seed), strict=True
+                group,
+                _group_predictions([tried[i] for i in group], Z, part.y, W, seed, known(part, encoder)),
+                strict=True,
             ):
                 losses[i, held_out] = (rest.y - predicted) ** 2
     per_person = _per_subject(losses, problem.subjects)
@@ -125,11 +137,11 @@ def _groups(tried: Sequence[Configuration]) -> list[list[int]]:
 
 
 def _group_predictions(
-    group: Sequence[Configuration], train: pd.DataFrame, y: Array, test: pd.DataFrame, seed: int
+    group: Sequence[Configuration], train: pd.DataFrame, y: Array, test: pd.DataFrame, seed: int, known: Known
 ) -> list[Array]:
     entry = CATALOG[group[0].entry]
     if entry.staged is None:
-        return [fit_predict(entry, config.params, train, y, test, seed=seed)[0] for config in group]
+        return [fit_predict(entry, config.params, train, y, test, seed=seed, known=known)[0] for config in group]
     columns = [name for name in columns_of(list(train.columns), entry) if not name.startswith(f"{RAW}:")]
     largest = max(group, key=lambda config: int(config.params["n_estimators"]))
     model = fit_entry(entry, largest.params, train[columns], y, seed=seed)

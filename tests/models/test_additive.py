@@ -7,7 +7,7 @@ from scipy.optimize import check_grad
 from sklearn.linear_model import Ridge
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from models import additive
+from models import variances
 from models.additive import AdditiveBlockRegressor
 
 
@@ -45,8 +45,8 @@ def test_gradient_is_the_derivative_of_the_objective():
     kernels = np.array([part @ part.T / part.shape[1] for part in parts])
     y, severity = rng.normal(size=40), rng.normal(size=40)
     rates = np.array([[1.0, 13.0], [-1.0, 0.0], [4.0, 0.0]])  # rate, log median, precision per block
-    value = lambda t: additive._objective(t, kernels, y, severity, rates)[0]  # noqa: E731
-    slope = lambda t: additive._objective(t, kernels, y, severity, rates)[1]  # noqa: E731
+    value = lambda t: variances._objective(t, kernels, y, severity, rates)[0]  # noqa: E731
+    slope = lambda t: variances._objective(t, kernels, y, severity, rates)[1]  # noqa: E731
     for theta in (np.array([-0.5, -2.0, 0.1, 0.2]), np.array([0.3, -1.0, -0.7, -0.3])):
         assert check_grad(value, slope, theta) < 1e-4
 
