@@ -30,6 +30,7 @@ REASONS = {
     "no_functions": "no table of gene families, which the model reads (their average of training is used, interval widened)",
     "new_study": "a study or site that training never saw, centred on its own samples (interval of a new study)",
     "unseen_study": "a study or site that training never saw, without a site reference (interval widened)",
+    "no_interval_for_group": "too few training people in this person's group for an interval of its own (no interval)",
 }
 
 
@@ -78,6 +79,11 @@ class Limits:
         table = {**refused, **widened}
         reasons = tuple(tuple(code for code, hit in table.items() if hit[i]) for i in range(len(design)))
         return ~np.any(list(refused.values()), axis=0), reasons, factor
+
+
+def with_reason(reasons: tuple[tuple[str, ...], ...], code: str, hit: Flags) -> tuple[tuple[str, ...], ...]:
+    """Return the reasons with a code added to the rows it holds for."""
+    return tuple((*own, code) if holds else own for own, holds in zip(reasons, hit, strict=True))
 
 
 def _without_functions(design: Design, encoding: Encoding) -> Flags:

@@ -25,9 +25,9 @@ from features.digest import canonical_json
 from features.encoding import MICROBIOME, Encoding, SiteReference
 from features.errors import VerificationFailed
 from features.instruments import find, reachable, remission_threshold, response_threshold
-from models.applicability import Limits
+from models.applicability import Limits, with_reason
 from models.cores import KINDS, Core, Segment
-from models.intervals import clip_interval, probability_below
+from models.intervals import GroupQuantiles, clip_interval, probability_below
 from models.manifest import folder_digest, read_manifest, write_manifest
 from models.prediction import Predictions
 from models.seal import verify_seal
@@ -35,6 +35,7 @@ from models.seal import verify_seal
 Array = npt.NDArray[np.float64]
 
 _RECORDS: Mapping[str, type[Any]] = {"covariates": CovariateCode, "segments": Segment, "derived": DerivedBlock}
+_OPTIONAL = frozenset({"derived", "by", "cuts", "groups", "quantiles"})
 ARRAYS, MODEL = "arrays.npz", "model.json"
 
 
@@ -43,7 +44,8 @@ class Calibration:
     """How wide: the conformal quantile of scaled out-of-fold residuals, and their whole distribution.
 
     For a row whose study training never saw, `widen_site` multiplies the half-width when the study is centred on its own
-    samples, `widen` when there is no such reference; both from leaving whole studies out.
+    samples, `widen` when there is no such reference; both from leaving whole studies out. With `by`, each of `groups`
+    has one of `quantiles` in place of `quantile` (`models.intervals.GroupQuantiles`).
     """
 
     level: float
@@ -51,6 +53,16 @@ class Calibration:
     grid: Array
     widen: float = 1.0
     widen_site: float = 1.0
+    by: str = ""
+    cuts: tuple[float, ...] = ()
+    groups: tuple[str, ...] = ()
+    quantiles: tuple[float, ...] = ()
+
+    def quantile_of(self, design: Design) -> Array:
+        """Return each row's quantile: the one of all, or with `by` its group's; NaN where that group has none."""
+        if not self.by:
+            return np.full(len(design), self.quantile)
+        return GroupQuantiles(self.by, self.cuts, self.groups, self.quantiles).of(design)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +102,8 @@ class Bundle:
         change = np.clip(raw, low, high)
         answered, reasons, factor = self.limits.judge(design, self.encoding, site is not None, self._new_study(site))
         sd = self.core.sd(parts) * factor
-        lower, upper = clip_interval(change, self.calibration.quantile * sd, low, high)
+        lower, upper = clip_interval(change, (quantile := self.calibration.quantile_of(design)) * sd, low, high)
+        reasons = with_reason(reasons, "no_interval_for_group", np.isnan(quantile))
         responds, remits = self._thresholds(design.baseline)
         grid, improves_down = self.calibration.grid, find(self.instrument).lower_is_better
         probabilities = [probability_below(bar, raw, sd, grid) for bar in (responds, remits)]
@@ -168,7 +181,7 @@ def _pack(prefix: str, part: Any, arrays: dict[str, npt.NDArray[Any]]) -> dict[s
         else:
             plain[field.name] = [vars(item) for item in value] if field.name in _RECORDS else value
     # Left out where there are none: a bundle without them has the bytes it always had.
-    return {name: value for name, value in plain.items() if name != "derived" or value}
+    return {name: value for name, value in plain.items() if name not in _OPTIONAL or value}
 
 
 def _unpack(cls: type[Any], prefix: str, state: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Any:

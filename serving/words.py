@@ -39,6 +39,7 @@ REASONS: Mapping[str, str] = {
     "no_stool_sample": "there is no stool sample; the interval is wider",
     "unseen_study": "the site is new to the model; the interval is wider",
     "new_study": "the site is new to the model; it is centred on its own samples, the interval is that of a new site",
+    "no_interval_for_group": "too few people like this one were in training for an interval of their group; there is none",
     "no_functions": "gene families were not measured; the interval is wider",
 }
 SAFETY = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,17 @@ import numpy.typing as npt
 
 from features.counts import Array
 from features.instruments import Instrument, reachable, remission_threshold, response_threshold
-from models.intervals import clip_interval, crossfit_quantiles, distribution, probability_below
+from models.intervals import (
+    GROUPINGS,
+    clip_interval,
+    crossfit_group_quantiles,
+    crossfit_quantiles,
+    distribution,
+    labels_of,
+    large_groups,
+    probability_below,
+    severity_cuts,
+)
 from training import metrics
 from training.metrics import Estimate, estimate, over_repeats
 from training.problem import Problem
@@ -48,14 +58,21 @@ class HeldOut:
         return p, seen, rows & bool(rows.any() and 0 < seen[rows].mean() < 1)
 
 
-def held_out(problem: Problem, evaluation: Evaluation, row: str) -> HeldOut:
-    """Return a row's predictions with intervals and probabilities that never used the person's own fold."""
+def held_out(problem: Problem, evaluation: Evaluation, row: str, by: str = "") -> HeldOut:
+    """Return a row's predictions with intervals and probabilities that never used the person's own fold.
+
+    `by` makes the intervals by group; bounds are NaN in a group that is too small.
+    """
     low, high = change_bounds(problem)
     bars, seen = zip(*(event_bar(problem, event) for event in EVENTS), strict=True)
     parts: list[tuple[Array, ...]] = []
     for prediction, sd, fold in zip(evaluation.predictions[row], evaluation.sds[row], evaluation.fold, strict=True):
         scores = (problem.y - prediction) / sd
-        half = crossfit_quantiles(scores, fold, LEVEL) * sd
+        half = sd * (
+            crossfit_group_quantiles(problem.design, scores, fold, by, LEVEL)
+            if by
+            else crossfit_quantiles(scores, fold, LEVEL)
+        )
         centre = np.clip(prediction, low, high)
         lower, upper = clip_interval(centre, half, low, high)
         p = np.full((len(bars), len(prediction)), np.nan)
@@ -131,11 +148,29 @@ def decision_curves(answers: Mapping[str, HeldOut], row: str, weights: Array) ->
 
 
 def interval_metrics(problem: Problem, answers: HeldOut, weights: Array) -> dict[str, Estimate]:
-    """Return coverage of the 90 % interval (cross-fitted) and its mean width in points."""
-    inside = ((problem.y >= answers.lower - 1e-9) & (problem.y <= answers.upper + 1e-9)).mean(axis=0)
-    width = (answers.upper - answers.lower).mean(axis=0)
-    total = weights.sum(axis=1)
-    return {"coverage": estimate(weights @ inside / total), "interval_width": estimate(weights @ width / total)}
+    """Return coverage of the 90 % interval (cross-fitted) and its mean width in points, over the rows that have one."""
+    has = ~np.isnan(answers.lower).any(axis=0)
+    inside = (problem.y >= answers.lower - 1e-9) & (problem.y <= answers.upper + 1e-9)
+    total = weights[:, has].sum(axis=1)
+    share = weights[:, has] / np.where(total > 0, total, np.nan)[:, None]
+    figures = {"coverage": inside, "interval_width": answers.upper - answers.lower}
+    return {name: estimate(share @ value[:, has].mean(axis=0)) for name, value in figures.items()}
+
+
+def interval_groups(problem: Problem, answers: HeldOut, weights: Array) -> list[dict[str, Any]]:
+    """Return coverage and mean width by severity third, sex, arm and study; too small a group is named without figures."""
+    design, found = problem.design, []
+    for by in GROUPINGS:
+        labels = labels_of(design, by, severity_cuts(design))
+        large, names = large_groups(design, labels), sorted(set(labels.tolist()) - {""})
+        for name in names if len(names) > 1 else []:
+            rows = np.flatnonzero(labels == name)
+            part = replace(answers, lower=answers.lower[:, rows], upper=answers.upper[:, rows])
+            lacks = bool(np.isnan(part.lower).all())
+            status = "no interval" if lacks else "stated" if name in large else "too few"
+            figures = interval_metrics(problem.take(rows), part, weights[:, rows]) if status == "stated" else {}
+            found.append({"by": by, "group": name, "rows": len(rows), "status": status, **as_json(figures)})
+    return found
 
 
 def gain_over_mean(problem: Problem, evaluation: Evaluation, row: str, weights: Array) -> Estimate:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 LEAST_PEOPLE = 20  # below: the run is recorded with its reference rows, nothing is promoted
@@ -66,6 +67,8 @@ def _not_worse_than_baseline(f: Figures) -> Verdict:
 def _coverage(f: Figures) -> Verdict:
     low, high = COVERAGE_BAND
     text = f"90 % intervals cover {f.coverage:.3f} [{f.coverage_lower:.3f}, {f.coverage_upper:.3f}]"
+    if isnan(f.coverage):
+        return Verdict("not_applicable", "no group is large enough for an interval")
     if f.people < COVERAGE_PEOPLE:
         return Verdict("not_applicable", f"not established below {COVERAGE_PEOPLE} people ({text})")
     outside = f.coverage_upper < low or f.coverage_lower > high

@@ -27,8 +27,12 @@ def problem():
 
 
 @pytest.fixture(scope="module")
-def final(problem):
-    evaluation = evaluate(problem, outer_splits(problem, repeats=1, seed=0), seed=0, candidates=("additive",), jobs=1)
+def evaluation(problem):
+    return evaluate(problem, outer_splits(problem, repeats=1, seed=0), seed=0, candidates=("additive",), jobs=1)
+
+
+@pytest.fixture(scope="module")
+def final(problem, evaluation):
     return fit_final(
         problem,
         evaluation,
@@ -172,3 +176,28 @@ def test_manifest_is_plain_json_with_what_a_service_needs(final, tmp_path):
     assert manifest["instrument"] == "PHQ-9"
     assert manifest["lag"] == {"low": 8.0, "high": 8.0}
     assert manifest["covariates"]["sex"] == {"kind": "categorical", "levels": ["female", "male"]}
+
+
+def test_intervals_by_group_are_carried_in_the_bundle(problem, evaluation, tmp_path):
+    config = RunConfig(model="additive", intervals={"by": "arm"})
+    made = fit_final(problem, evaluation, config, widen=(1.2, 1.0), manifest={"name": "m", "run_id": "r"}).bundle
+    made = made.save(tmp_path / "b")
+    sign_folder(tmp_path / "b", load_key(create_key(tmp_path / "keys", "tester")))
+    read, design = Bundle.load(tmp_path / "b"), problem.design
+    found = read.predict(design)
+    counts = {arm: int((design.arm == arm).sum()) for arm in made.arms}
+    assert set(made.calibration.groups) == {arm for arm, n in counts.items() if n >= 40}
+    assert 0 < len(made.calibration.groups) < len(counts)
+    for i in range(len(design)):
+        lacks = counts[design.arm[i]] < 40
+        assert np.isnan(found.lower[i]) == np.isnan(found.upper[i]) == lacks
+        assert ("no_interval_for_group" in found.reasons[i]) == lacks
+        assert found.answered[i]
+    alone = read.predict(design.take(np.array([3])))
+    assert alone.lower.tobytes() == found.lower[3:4].tobytes()
+
+
+def test_a_bundle_with_one_quantile_says_nothing_of_groups(final, tmp_path):
+    final.bundle.save(tmp_path / "b")
+    state = json.loads((tmp_path / "b" / "model.json").read_bytes())
+    assert not {"by", "groups", "cuts", "quantiles"} & set(state["calibration"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from features.synthetic import simulate
-from training.assess import THRESHOLDS, decision_curves, event_bar, held_out, probability_metrics
+from training.assess import THRESHOLDS, decision_curves, event_bar, held_out, interval_groups, probability_metrics
 from training.metrics import CALIBRATION, resamples
 from training.problem import pose
 from training.protocol import CHOSEN, evaluate, outer_splits
@@ -18,8 +18,12 @@ def problem():
 
 
 @pytest.fixture(scope="module")
-def answers(problem):
-    found = evaluate(problem, outer_splits(problem, repeats=1, seed=0), seed=0, candidates=("additive",), jobs=1)
+def found(problem):
+    return evaluate(problem, outer_splits(problem, repeats=1, seed=0), seed=0, candidates=("additive",), jobs=1)
+
+
+@pytest.fixture(scope="module")
+def answers(problem, found):
     return {row: held_out(problem, found, row) for row in ("baseline", CHOSEN)}
 
 
@@ -50,3 +54,31 @@ def test_decision_curve_counts_people_by_hand(problem, answers):
 def test_an_outcome_everyone_had_has_no_curve(problem, answers):
     same = {row: replace(a, responds=np.ones(len(problem.y))) for row, a in answers.items()}
     assert set(decision_curves(same, CHOSEN, np.ones((2, len(problem.y))))) == {"remission"}
+
+
+@pytest.mark.parametrize("by", ["", "sex"])
+def test_groups_are_stated_by_hand_and_small_ones_are_not(problem, found, by):
+    held = held_out(problem, found, "baseline", by)
+    rows = {(row["by"], row["group"]): row for row in interval_groups(problem, held, np.ones((2, len(problem.y))))}
+    sex, arm = problem.design.covariates["sex"].astype(str), problem.design.arm.astype(str)
+    own = sex == "female"
+    inside = (problem.y[own] >= held.lower[0, own]) & (problem.y[own] <= held.upper[0, own])
+    assert rows["sex", "female"]["coverage"]["estimate"] == pytest.approx(inside.mean())
+    width = (held.upper - held.lower)[0, own].mean()
+    assert rows["sex", "female"]["interval_width"]["estimate"] == pytest.approx(width)
+    small = [name for name in set(arm) if (arm == name).sum() < 40]
+    assert small
+    for name in small:
+        assert rows["arm", name].keys() == {"by", "group", "rows", "status"}
+        assert rows["arm", name]["status"] == "too few"
+
+
+def test_groups_too_small_for_an_interval_have_no_bounds(problem, found):
+    held = held_out(problem, found, "baseline", "arm")
+    arm = problem.design.arm.astype(str)
+    rows = interval_groups(problem, held, np.ones((2, len(problem.y))))
+    status = {row["group"]: row["status"] for row in rows if row["by"] == "arm"}
+    for name in set(arm):
+        large = (arm == name).sum() >= 40
+        assert np.isnan(held.lower[0, arm == name]).all() != large
+        assert status[name] == ("stated" if large else "no interval")

@@ -15,7 +15,8 @@ def test_the_command_line_wins_over_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "code"),
     [("sed = 4\n", "config_unknown_key"), ("seed = \n", "config_not_toml"), ('model = "oracle"\n', "unknown_model"),
-     ('model = "raw_forest"\n', "unknown_model"), ('task = "cure"\n', "unknown_task"), ("folds = 1\n", "too_few_folds")],
+     ('model = "raw_forest"\n', "unknown_model"), ('task = "cure"\n', "unknown_task"), ("folds = 1\n", "too_few_folds"),
+     ('[intervals]\nby = "age"\n', "unknown_intervals"), ('[intervals]\nsex = true\n', "unknown_intervals")],
 )  # fmt: skip
 def test_a_wrong_file_is_refused_with_a_code(tmp_path, text, code):
     (tmp_path / "c.toml").write_text(text)
@@ -26,3 +27,11 @@ def test_a_wrong_file_is_refused_with_a_code(tmp_path, text, code):
 
 def test_the_number_of_cores_is_no_setting_of_the_record():
     assert "jobs" not in read_config(None, instrument="PHQ-9", jobs=2).recorded()
+
+
+def test_intervals_by_group_are_a_setting_and_the_default_leaves_no_trace(tmp_path):
+    (tmp_path / "c.toml").write_text('[intervals]\nby = "sex"\n')
+    found = read_config(tmp_path / "c.toml", instrument="PHQ-9")
+    assert found.interval_groups == "sex"
+    assert found.recorded()["intervals"] == {"by": "sex"}
+    assert "intervals" not in read_config(None, instrument="PHQ-9").recorded()
