@@ -72,12 +72,12 @@ def test_a_prior_mean_is_a_shift_of_the_outcome_and_back():
     rng = np.random.default_rng(1)
     X = pd.DataFrame(rng.normal(size=(80, 6)), columns=["base:baseline", *(f"life:{i}" for i in range(5))])
     y = -X["base:baseline"].to_numpy() + X["life:2"].to_numpy() + rng.normal(size=80)
-    told = AdditiveBlockRegressor(known={"life:2": (0.7, 1.0)}).fit(X, y)
-    shifted = AdditiveBlockRegressor().fit(X, y - 0.7 * X["life:2"].to_numpy())
+    told = AdditiveBlockRegressor(known={"life:2": (2.0, 1.0)}).fit(X, y)
+    shifted = AdditiveBlockRegressor().fit(X, y - 2.0 * X["life:2"].to_numpy())
     assert told.block_sd_["base"] == pytest.approx(
         shifted.block_sd_["base"], rel=0.05
     )  # the unit is the outcome's own sd
-    assert told.predict(X) == pytest.approx(shifted.predict(X) + 0.7 * X["life:2"].to_numpy(), abs=0.1)
+    assert told.predict(X) == pytest.approx(shifted.predict(X) + 2.0 * X["life:2"].to_numpy(), abs=0.1)
 
 
 def test_it_helps_where_people_are_few():
