@@ -37,7 +37,14 @@ def _parser() -> argparse.ArgumentParser:
         verbs, "promote", _run_promote, "move an alias to a run's model, if every gate passes (else exit 3)"
     )
     promote.add_argument("reference", metavar="RUN")
-    promote.add_argument("--alias", default="champion")
+    where = promote.add_mutually_exclusive_group()
+    where.add_argument("--alias", default=tracking.CHAMPION)
+    where.add_argument(
+        "--canary",
+        type=_share,
+        metavar="SHARE",
+        help="alias canary: the share of requests meant for it, 0 to 1, is logged",
+    )
     promote.add_argument(
         "--plan", type=Path, metavar="PLAN.toml", help="a plan sealed before the evaluation; refused otherwise"
     )
@@ -139,14 +146,27 @@ def _run_runs(given: argparse.Namespace) -> int:
 def _run_promote(given: argparse.Namespace) -> int:
     from training import promotion
 
+    facts: dict[str, Any] = {} if given.canary is None else {"share": given.canary}
     if given.plan:
-        champion = promotion.current(given.reference, given.alias, given.tracking_uri)
-        for line in logbook.check_plan(given.plan, promotion.run_folder(given.reference, given.tracking_uri), champion):
+        champion = promotion.current(
+            given.reference, given.alias if given.canary is None else tracking.CHAMPION, given.tracking_uri
+        )
+        folder = promotion.run_folder(given.reference, given.tracking_uri)
+        facts |= logbook.check_plan(given.plan, folder, champion)
+        for line in facts["plan_proof"]:
             output.say(line)
-    found = promotion.promote(given.reference, alias=given.alias, uri=given.tracking_uri)
+    alias = given.alias if given.canary is None else tracking.CANARY
+    found = {**promotion.promote(given.reference, alias=alias, uri=given.tracking_uri), **facts}
     logbook.note("promotion", found)
     output.show(found, given.json, output.alias)
     return 0
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError("a share lies between 0 and 1")
+    return share
 
 
 def _run_rollback(given: argparse.Namespace) -> int:

@@ -35,11 +35,12 @@ def note_evaluation(folder: Path) -> None:
         log.close()
 
 
-def check_plan(path: Path, run: Path, champion: Path | None) -> list[str]:
-    """Return what shows that a run was evaluated under a plan sealed before; raises Refused where it does not."""
+def check_plan(path: Path, run: Path, champion: Path | None) -> dict[str, Any]:
+    """Return digest of a plan and what shows that a run was evaluated under it; raises Refused where nothing does."""
     log = ledger.open_ledger(ledger.prepare_ledger())
     try:
-        return plan.check_plan(path, read_run(run), log.reader, _run(champion))
+        proof = plan.check_plan(path, read_run(run), log.reader, _run(champion))
+        return {"plan_digest": plan.read_plan(path).digest, "plan_proof": proof}
     finally:
         log.close()
 

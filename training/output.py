@@ -63,7 +63,15 @@ def runs(found: Mapping[str, Any]) -> list[str]:
 
 def alias(found: Mapping[str, Any]) -> list[str]:
     """Return where an alias points now."""
-    return [f"{found['model_name']}@{found['alias']} is now version {found['model_version']}"]
+    name = f"{found['model_name']}@{found['alias']}"
+    if found["model_version"] is None:
+        return [f"{name} is withdrawn (it was version {found['withdrawn_version']})"]
+    said = [f"{name} is now version {found['model_version']}"]
+    if "share" in found:
+        said.append(
+            f"logged for {found['share']:.0%} of requests; Vagus does not split them: serve both, and divide before"
+        )
+    return said
 
 
 def exported(found: Mapping[str, Any]) -> list[str]:

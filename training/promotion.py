@@ -22,7 +22,10 @@ def show(reference: str, uri: str | None) -> dict[str, Any]:
 
 
 def promote(reference: str, *, alias: str, uri: str | None) -> dict[str, Any]:
-    """Point an alias at a run's model if its gates pass; raises Refused with every failing gate otherwise."""
+    """Point an alias at a run's model if its gates pass; raises Refused with every failing gate otherwise.
+
+    A canary that becomes the champion is a canary no longer; `was_canary` says so.
+    """
     api = tracking.client(uri)
     run_id = tracking.resolve(reference, uri)
     record = show(run_id, uri)
@@ -37,7 +40,13 @@ def promote(reference: str, *, alias: str, uri: str | None) -> dict[str, Any]:
             "no_model", "this run has no registered model (only a `change` task with enough people leaves one)"
         )
     tracking.move_alias(api, version.name, alias, version.version)
-    return {"model_name": version.name, "model_version": str(version.version), "alias": alias, "run_id": run_id}
+    found = {"model_name": version.name, "model_version": str(version.version), "alias": alias, "run_id": run_id}
+    canary = tracking.alias_version(api, version.name, tracking.CANARY)
+    if alias == tracking.CHAMPION and canary is not None:
+        found["was_canary"] = str(canary.version) == str(version.version)
+        if found["was_canary"]:
+            tracking.drop_alias(api, version.name, tracking.CANARY)
+    return found
 
 
 def run_folder(reference: str, uri: str | None) -> Path:
@@ -52,10 +61,17 @@ def current(reference: str, alias: str, uri: str | None) -> Path | None:
 
 
 def rollback(name: str, *, alias: str, uri: str | None) -> dict[str, Any]:
-    """Point an alias back at the version it had before; raises Refused when there was none."""
+    """Point an alias back at the version it had before; raises Refused when there was none.
+
+    A canary that is rolled back is over: its alias is taken away, whatever was tried before it.
+    """
     api = tracking.client(uri)
-    if tracking.alias_version(api, name, alias) is None:
+    bearer = tracking.alias_version(api, name, alias)
+    if bearer is None:
         raise invalid("unknown_alias", "no model version carries this alias", "List the models with: vagus runs")
+    if alias == tracking.CANARY:
+        tracking.drop_alias(api, name, alias)
+        return {"model_name": name, "model_version": None, "alias": alias, "withdrawn_version": str(bearer.version)}
     before = tracking.previous(api, name, alias)
     if before is None:
         raise Refused("nothing_before", f"{name}@{alias} was never moved: there is nothing to go back to")

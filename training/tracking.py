@@ -17,7 +17,7 @@ from typing import Any
 from features.errors import invalid
 
 EXPERIMENT = "vagus"
-CHAMPION = "champion"
+CHAMPION, CANARY = "champion", "canary"
 FOLDER = "run"
 
 
@@ -161,6 +161,11 @@ def move_alias(api: Any, name: str, alias: str, version: str) -> None:
     if before is not None and before.version != version:
         api.set_registered_model_tag(name, f"before_{alias}", before.version)
     api.set_registered_model_alias(name, alias, version)
+
+
+def drop_alias(api: Any, name: str, alias: str) -> None:
+    """Take an alias from the version that bears it."""
+    api.delete_registered_model_alias(name, alias)
 
 
 def previous(api: Any, name: str, alias: str) -> str | None:

@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from models.bundle import Bundle
+from models.log_reader import LogReader
+from models.log_store import open_store
 from models.manifest import verify_folder
 from models.seal import verify_seal
 
@@ -129,6 +131,28 @@ def test_a_second_promotion_can_be_rolled_back(exported, cohort_folder, vagus):
     assert "version 2" in vagus("promote", run, cwd=exported).stdout
     assert "version 1" in vagus("rollback", "vagus-phq-9", cwd=exported).stdout
     assert vagus("rollback", "nobody", cwd=exported, check=False).returncode == 2
+
+
+def test_a_canary_is_promoted_withdrawn_and_made_champion_and_all_of_it_is_logged(exported, vagus):
+    run = json.loads(vagus("runs", "--json", cwd=exported).stdout)["runs"][0]["run_id"]
+    assert vagus("promote", run, "--canary", "1.5", cwd=exported, check=False).returncode == 2
+    found = json.loads(vagus("promote", run, "--canary", "0.1", "--json", cwd=exported).stdout)
+    assert (found["alias"], found["share"]) == ("canary", 0.1)
+    assert "withdrawn" in vagus("rollback", "vagus-phq-9", "--alias", "canary", cwd=exported).stdout
+    assert vagus("promote", "vagus-phq-9@canary", cwd=exported, check=False).returncode == 2
+    vagus("promote", run, "--canary", "0.2", cwd=exported)
+    found = json.loads(vagus("promote", "vagus-phq-9@canary", "--json", cwd=exported).stdout)
+    assert (found["alias"], found["run_id"], found["was_canary"]) == ("champion", run, True)
+    assert (
+        vagus("rollback", "vagus-phq-9", "--alias", "canary", cwd=exported, check=False).returncode == 2
+    )  # it is over
+    reader = LogReader(open_store(exported / ".vagus" / "log" / "log.sqlite", create=False))
+    moves = [
+        (e["kind"], e["facts"]["alias"], e["facts"].get("share")) for _, e in reader.entries() if "alias" in e["facts"]
+    ]
+    assert moves[-4:] == [
+        ("promotion", "canary", 0.1), ("rollback", "canary", None), ("promotion", "canary", 0.2), ("promotion", "champion", None),
+    ]  # fmt: skip
 
 
 def test_people_to_predict_for_have_a_blank_follow_up(exported, cohort_folder, tmp_path, vagus):

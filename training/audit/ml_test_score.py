@@ -31,6 +31,20 @@ def _simpler(evidence: Evidence) -> Judgement:
     return (PASS if own >= floor else FAIL), f"R2 {own:.3f}, baseline alone {floor:.3f}"
 
 
+def _canary_first(evidence: Evidence) -> Judgement:
+    """Judge from the log whether this run was a canary before it became the champion."""
+    if evidence.reader is None:
+        return CANNOT, "no log was given (--log)"
+    moves = [entry["facts"] for _, entry in evidence.reader.entries() if entry["kind"] == "promotion"]
+    aliases = [facts.get("alias") for facts in moves if facts.get("run_id") == evidence.run.name]
+    if "champion" not in aliases:
+        return CANNOT, "the log holds no promotion of this run to champion"
+    first = "canary" in aliases[: aliases.index("champion")]
+    return (
+        (PASS, "canary before champion, by the order of the log") if first else (FAIL, "it was never a canary before")
+    )
+
+
 DATA, MODEL, INFRASTRUCTURE, MONITORING = "data", "model", "infrastructure", "monitoring"
 _TABLE: tuple[tuple[str, str, Judge], ...] = (
     (DATA, "expectations about data are checked", _tested("tests/features/importers", "tests/features/test_cohort.py")),
@@ -52,7 +66,7 @@ _TABLE: tuple[tuple[str, str, Judge], ...] = (
     (INFRASTRUCTURE, "the whole pipeline is tested", _tested("tests/walks")),
     (INFRASTRUCTURE, "a gate stands before serving", stated("gates")),
     (INFRASTRUCTURE, "a single answer can be examined", _tested("tests/training/audit/test_lineage.py")),
-    (INFRASTRUCTURE, "a canary goes first", unstated("canary")),
+    (INFRASTRUCTURE, "a canary goes first", _canary_first),
     (INFRASTRUCTURE, "a model can be rolled back", checklist.logged("rollback")),
     (MONITORING, "changes of dependencies are noticed", stated("lock_digest")),
     (MONITORING, "invariants of inputs hold when serving", _tested("tests/serving")),

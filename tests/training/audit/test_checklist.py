@@ -144,3 +144,16 @@ def test_the_log_is_judged_where_one_is_given(make, tmp_path):
 def test_an_unknown_profile_is_bad_input(make):
     with pytest.raises(InvalidInput, match="tripod-ai"):
         judge(make(), "iso-9001")
+
+
+@pytest.mark.parametrize(
+    ("aliases", "status"),
+    [(["canary", "champion"], PASS), (["champion", "canary"], FAIL), (["canary"], CANNOT), ([], CANNOT)],
+)
+def test_a_canary_counts_only_before_the_champion(make, tmp_path, aliases, status):
+    log = open_ledger(prepare_ledger(tmp_path / "log"))
+    for alias in aliases:
+        log.append([Event("promotion", "ann", {"run_id": "run", "alias": alias})])
+    found = findings(make(), "ml-test-score", log.reader)
+    log.close()
+    assert {item["requirement"]: item["status"] for item in found.values()}["a canary goes first"] == status
