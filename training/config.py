@@ -52,12 +52,20 @@ class RunConfig:
         return self.intervals.get("by", "")
 
     def recorded(self) -> dict[str, Any]:
-        """Return the settings that change results (not how many cores were used)."""
-        return {
+        """Return the settings that change results (not how many cores were used); files by name, without their path."""
+        found = {
             name: (list(value) if isinstance(value, tuple) else value)
             for name, value in vars(self).items()
             if name != "jobs" and (value or name not in ("features", "intervals"))
         }
+        names = {setting: path.name for setting, path in self.files().items()}
+        found |= {"splits": names.pop("splits", "")}
+        return found | ({"features": {**self.features, **names}} if self.features else {})
+
+    def files(self) -> dict[str, Path]:
+        """Return the files that the settings name: `modules`, `splits`."""
+        named = {"modules": self.features.get("modules"), "splits": self.splits}
+        return {setting: Path(str(path)) for setting, path in named.items() if path}
 
     def derived(self) -> tuple[DerivedBlock, ...]:
         """Return the further feature blocks; raises InvalidInput where the file of modules cannot be read."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from features.cohort import Cohort
+from features.digest import file_digest
 from models.catalog import CANDIDATES, CATALOG
 from models.intervals import quantile
 from models.literature import published_arms
@@ -51,6 +52,7 @@ def header(
         "consent_versions": sorted({str(v) for v in cohort.samples.get("consent_version", []) if v is not None}),
         "claim": "prognostic", **provenance(), **_features(problem),
     }  # fmt: skip
+        "files": {setting: {"name": path.name, "digest": file_digest(path)} for setting, path in config.files().items()},
 
 
 def _features(problem: Problem) -> dict[str, Any]:

@@ -38,13 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     verify.add_argument("--covers", type=Path, metavar="DIR", help="the folder an OpenSSF model signature should cover")
     verify.add_argument("--receipt", type=Path, action="append", default=[], help="a kept receipt the log must fit")
-    reproduce = _act(acts, "reproduce", _reproduce, "replay a run from its record; exit 4 names the first difference")
-    reproduce.add_argument("run", metavar="RUN", help="run id, NAME@ALIAS or run folder")
-    reproduce.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="the cohort folder it was trained on"
-    )
-    reproduce.add_argument("--python", default=sys.executable, help="interpreter of the recorded environment")
-    reproduce.add_argument("--other-cpu", action="store_true", help="allow the declared bound between processors")
+    _replay(acts)
     trace = _act(acts, "trace", _trace, "one answer back to its log entry, model, run, rows, thresholds and consent")
     trace.add_argument("prediction", metavar="PREDICTION-ID")
     trace.add_argument("--run", metavar="RUN", help="the run folder, where it is not in the tracking store")
@@ -61,6 +55,25 @@ def _parser() -> argparse.ArgumentParser:
     ui = _act(acts, "ui", _ui, "a page on this machine: runs, comparison, checklist, receipt")
     ui.add_argument("--port", type=int, default=3050)
     return parser
+
+
+def _replay(acts: Any) -> None:
+    reproduce = _act(acts, "reproduce", _reproduce, "replay a run from its record; exit 4 names the first difference")
+    reproduce.add_argument("run", metavar="RUN", help="run id, NAME@ALIAS or run folder")
+    reproduce.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="the cohort folder it was trained on"
+    )
+    reproduce.add_argument("--python", default=sys.executable, help="interpreter of the recorded environment")
+    reproduce.add_argument(
+        "--build-env",
+        type=Path,
+        metavar="DIR",
+        help="build the recorded environment there first (by its lock, with pip)",
+    )
+    reproduce.add_argument(
+        "--file", type=Path, action="append", default=[], help="a file the settings name, where not beside the cohort"
+    )
+    reproduce.add_argument("--other-cpu", action="store_true", help="allow the declared bound between processors")
 
 
 def _act(acts: Any, name: str, act: Any, text: str) -> argparse.ArgumentParser:
@@ -100,7 +113,14 @@ def _reproduce(options: argparse.Namespace) -> int:
     from training.audit.runs import locate, read_run
 
     run = read_run(locate(options.run, options.tracking_uri), _trusted(options.trust))
-    found = reproduce(run, options.data, python=options.python, other_cpu=options.other_cpu)
+    found = reproduce(
+        run,
+        options.data,
+        python=options.python,
+        build_env=options.build_env,
+        files=options.file,
+        other_cpu=options.other_cpu,
+    )
     if options.json:
         _print_json(found.as_dict())
     else:

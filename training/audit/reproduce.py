@@ -7,19 +7,23 @@ files, which `training.audit.steps` compares.
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from features.digest import file_digest
 from features.errors import VerificationFailed, invalid
+from training.audit import environment
 from training.audit.runs import Run, read_run
-from training.audit.steps import CPU_BOUND, Replay, Step, judge
+from training.audit.steps import CPU_BOUND, Replay, judge
 from training.keyring import SUBJECT_VARIABLE, VARIABLE, subject_secret_path
 from training.provenance import ROOT, code_digest
 
@@ -28,19 +32,58 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def reproduce(
-    run: Run, data: Path, *, python: str = sys.executable, other_cpu: bool = False, timeout: float = _MAX_SECONDS
+    run: Run,
+    data: Path,
+    *,
+    python: str = sys.executable,
+    build_env: Path | None = None,
+    files: Sequence[Path] = (),
+    other_cpu: bool = False,
+    timeout: float = _MAX_SECONDS,
 ) -> Replay:
     """Rebuild a run from its record and a cohort folder, and compare every step.
 
-    `python` is the interpreter of an environment built from the recorded lock; `other_cpu` declares that the
-    processor is another one. Raises InvalidInput where the recorded code cannot be had.
+    `python` is the interpreter of the recorded environment; `build_env` a folder to build that environment in;
+    `files` are those the settings name (modules, folds), where they do not lie beside the data; `other_cpu` declares
+    that the processor is another one. Code and libraries are compared first, and nothing is trained where they differ.
+    Raises InvalidInput where the recorded code or a file cannot be had.
     """
     with tempfile.TemporaryDirectory(prefix="vagus-replay-") as scratch, recorded_code(run) as code:
-        if code != ROOT and _digest_of(code, python) != run.record.get("code_digest"):
-            changed = "the commit is not the code that ran: there were changes not committed, or the record was altered"
-            return Replay(run.name, "differs at code", (Step("code", "differs", changed),))
+        if build_env is not None:
+            python = environment.build(run, _lock(run, code), build_env)
+        first = environment.first_steps(run.record, environment.stated_by(code, python))
+        if first[-1].status == "differs":
+            return Replay(run.name, f"differs at {first[-1].name}", tuple(first))
+        _bring(run, (*files, data, data.resolve().parent), Path(scratch))
         rebuilt = _train(run, data, code, Path(scratch), python, timeout)
         return judge(run, rebuilt, bound=CPU_BOUND if other_cpu else 0.0)
+
+
+def _lock(run: Run, code: Path) -> bytes:
+    """Return the lock of the recorded commit, or of this checkout where that is the code of the run."""
+    commit = _commit(run)
+    at_commit = _git("show", f"{commit}:{environment.LOCK.as_posix()}") if commit else b""
+    path = code / environment.LOCK
+    return path.read_bytes() if not at_commit and path.is_file() else at_commit
+
+
+def _commit(run: Run) -> str:
+    """Return the recorded commit; empty where the record names none (a record may be forged: git takes it as text)."""
+    commit = str(run.record.get("code_commit", ""))
+    return commit if re.fullmatch("[0-9a-f]{40}", commit) else ""
+
+
+def _bring(run: Run, places: Sequence[Path], scratch: Path) -> None:
+    """Copy the files that the settings name to the scratch folder, each known by its digest, under its recorded name."""
+    for setting, stated in run.record.get("files", {}).items():
+        name = Path(str(stated["name"])).name
+        near = [place / name if place.is_dir() else place for place in places]
+        fitting = [path for path in near if path.is_file() and file_digest(path) == stated["digest"]]
+        if not fitting:
+            seen = "is another file now (its digest differs)" if any(map(Path.is_file, near)) else "is not here"
+            remedy = "put it beside the cohort folder, or name it: --file FILE"
+            raise invalid("replay-file", f"the file of {setting} that the run used {seen}", remedy, file=name)
+        shutil.copyfile(fitting[0], scratch / name)
 
 
 @contextmanager
@@ -49,8 +92,8 @@ def recorded_code(run: Run) -> Iterator[Path]:
     if code_digest() == run.record.get("code_digest"):
         yield ROOT
         return
-    commit = str(run.record.get("code_commit", ""))
-    archive = _git("archive", "--format=tar", commit) if len(commit) == 40 else b""
+    commit = _commit(run)
+    archive = _git("archive", "--format=tar", commit) if commit else b""
     if not archive:
         remedy = "run this command in a git checkout that holds the recorded commit"
         raise invalid("replay-code", f"the recorded commit {commit[:12]!r} is not in this repository", remedy)
@@ -58,16 +101,6 @@ def recorded_code(run: Run) -> Iterator[Path]:
         with tarfile.open(fileobj=BytesIO(archive)) as files:
             files.extractall(folder, filter="data")
         yield Path(folder)
-
-
-def _digest_of(code: Path, python: str) -> str:
-    """Return the code digest of another checkout, taken by that checkout itself."""
-    ask = "from training.provenance import code_digest; print(code_digest())"
-    environment = {**os.environ, "PYTHONPATH": str(code), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(
-        [python, "-c", ask], cwd=code, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
-    return done.stdout.strip()
 
 
 def _train(run: Run, data: Path, code: Path, scratch: Path, python: str, timeout: float) -> Run:
@@ -79,18 +112,18 @@ def _train(run: Run, data: Path, code: Path, scratch: Path, python: str, timeout
     if config.get("follow_up") is not None:
         command += ["--follow-up", repr(config["follow_up"])]
     store = f"sqlite:///{scratch}/store/mlflow.db"
-    environment = {**os.environ, **dict.fromkeys(_THREADS, "1"), "PYTHONPATH": str(code), "MLFLOW_TRACKING_URI": store}
-    environment |= {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONSAFEPATH": "1"}
+    own = {**os.environ, **dict.fromkeys(_THREADS, "1"), "PYTHONPATH": str(code), "MLFLOW_TRACKING_URI": store}
+    own |= {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONSAFEPATH": "1"}
     secret = subject_secret_path()
     for name in (VARIABLE, SUBJECT_VARIABLE):  # what a replay leaves is no work of this installation
-        environment.pop(name, None)
+        own.pop(name, None)
     if secret.is_file():  # so that people have the names they had
-        environment[SUBJECT_VARIABLE] = str(secret.resolve())
+        own[SUBJECT_VARIABLE] = str(secret.resolve())
     try:
         done = subprocess.run(
             [*command, "--json"],
             cwd=scratch,
-            env=environment,
+            env=own,
             capture_output=True,
             text=True,
             timeout=timeout,

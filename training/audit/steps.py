@@ -157,7 +157,7 @@ def _short(value: object) -> str:
 STEPS: Mapping[str, Callable[[Run, Run, float], tuple[str, str]]] = {
     "code": _same("code_digest"),
     "library": _same("lock_digest", "versions", "threads_per_fit"),
-    "settings": _same("config", "instrument", "task", "positive"),
+    "settings": _same("config", "files", "features", "instrument", "task", "positive"),
     "data": _same("data_digest", "rows", "subjects", "dropped_rows", "consent_versions"),
     "features": _tables("rows.tsv"),
     "split": _tables("splits.tsv"),

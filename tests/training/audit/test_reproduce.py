@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from features.digest import sha256
 from features.errors import InvalidInput
 from training.audit import reproduce
 from training.audit.runs import read_run
@@ -34,6 +35,45 @@ def test_code_that_was_never_committed_is_located_at_code(simulation, tmp_path):
         pytest.skip("the tests do not run in a git checkout")
     folder = write(simulation, tmp_path / "a", code_commit=head)
     assert reproduce.reproduce(read_run(folder), tmp_path).verdict == "differs at code"
+
+
+def named(simulation, tmp_path, content):
+    """A run whose settings name a file of modules."""
+    files = {"modules": {"name": "modules.txt", "digest": sha256(content)}}
+    return read_run(write(simulation, tmp_path / "run", files=files))
+
+
+def test_a_file_the_settings_name_is_found_beside_the_cohort_or_where_it_is_said(simulation, tmp_path):
+    run = named(simulation, tmp_path, b"own")
+    for place, given in (
+        (tmp_path / "cohort", ()),
+        (tmp_path, ()),
+        (tmp_path / "x", (tmp_path / "x" / "renamed.txt",)),
+    ):
+        scratch, cohort = tmp_path / "scratch", tmp_path / "cohort"
+        for folder in (scratch, cohort, place):
+            folder.mkdir(exist_ok=True)
+        (place / (given[0].name if given else "modules.txt")).write_bytes(b"own")
+        reproduce._bring(run, (*given, cohort, cohort.parent), scratch)
+        assert (scratch / "modules.txt").read_bytes() == b"own"
+        for path in (*given, place / "modules.txt", scratch / "modules.txt"):
+            path.unlink(missing_ok=True)
+
+
+def test_another_file_of_that_name_is_refused_with_the_remedy(simulation, tmp_path):
+    run = named(simulation, tmp_path, b"own")
+    with pytest.raises(InvalidInput, match="is not here") as absent:
+        reproduce._bring(run, (tmp_path,), tmp_path / "scratch")
+    assert absent.value.problems[0].remedy.endswith("--file FILE")
+    (tmp_path / "modules.txt").write_bytes(b"edited")
+    with pytest.raises(InvalidInput, match="is another file now"):
+        reproduce._bring(run, (tmp_path,), tmp_path / "scratch")
+
+
+def test_a_record_cannot_pass_options_to_git(simulation, tmp_path):
+    run = read_run(write(simulation, tmp_path / "a", code_commit="--output=" + "a" * 31))
+    with pytest.raises(InvalidInput, match="not in this repository"), reproduce.recorded_code(run):
+        pass
 
 
 @pytest.fixture
