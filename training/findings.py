@@ -51,8 +51,8 @@ def header(
         "lag": {"low": float(lag.min()), "median": float(np.median(lag)), "high": float(lag.max())} if len(lag) else None,
         "consent_versions": sorted({str(v) for v in cohort.samples.get("consent_version", []) if v is not None}),
         "claim": "prognostic", **provenance(), **_features(problem),
-    }  # fmt: skip
         "files": {setting: {"name": path.name, "digest": file_digest(path)} for setting, path in config.files().items()},
+    }  # fmt: skip
 
 
 def _features(problem: Problem) -> dict[str, Any]:
