@@ -169,8 +169,13 @@ class Cohort:
             covariates=self._covariates(outcome["subject_id"], outcome["sample_id"], numbers["baseline_time"]),
             follow_up=numbers["followup_score"], label=outcome.get("label", np.full(n, None, dtype=object)),
             function_names=() if self.functions is None else self.functions.lineages,
-            functions=None if self.functions is None else self.functions.rows(outcome["sample_id"]),
+            functions=None if self.functions is None else self.functions.rows(outcome["sample_id"]), protocol=self._protocols(at),
         )  # fmt: skip
+
+    def _protocols(self, at: npt.NDArray[np.int64]) -> Objects | None:
+        """Each row's `protocol` of samples.tsv (kit, region, pipeline, in the cohort's own words)."""
+        own = self.samples.get("protocol")
+        return None if own is None else np.array([own[i] if i >= 0 else None for i in at], dtype=object)
 
     def _abundance(self, samples: Objects) -> tuple[tuple[str, ...], Array, npt.NDArray[np.bool_]]:
         if self.counts is None:

@@ -97,12 +97,7 @@ class NumericCodes(NamedTuple):
 
     def fill(self, found: Array, values: Sequence[Objects | None]) -> Array:
         """Write the columns of k raw value columns (None: all blank) into the n × width numbers; return them."""
-        nan, n = float("nan"), len(found)
-        cells = [
-            [nan] * n if column is None else [value if isinstance(value, float) else nan for value in column]
-            for column in values
-        ]
-        raw = np.array(cells).T
+        raw = self.cells(values, len(found))
         blank = np.isnan(raw)
         raw = np.minimum(np.maximum(np.where(blank, self.low, raw), self.low), self.high)
         for kind, at in self.transforms:
@@ -122,3 +117,17 @@ def text_of(value: Any) -> str:
 
 def _whole(numbers: list[int]) -> npt.NDArray[np.int64]:
     return np.array(numbers, dtype=np.int64)
+    def cells(self, values: Sequence[Objects | None], n: int) -> Array:
+        """Return k raw value columns (None: all blank) as n × k numbers; what is not a number is NaN."""
+        nan = float("nan")
+        cells = [
+            [nan] * n if column is None else [value if isinstance(value, float) else nan for value in column]
+            for column in values
+        ]
+        return np.array(cells, dtype=float).reshape(len(cells), n).T
+
+    def outside(self, values: Sequence[Objects | None], n: int, slack: float) -> npt.NDArray[np.bool_]:
+        """Return which of n rows have a number outside the training range by more than `slack` of its width."""
+        raw, room = self.cells(values, n), slack * (self.high - self.low)
+        return np.asarray(((raw < self.low - room) | (raw > self.high + room)).any(axis=1))
+

@@ -24,7 +24,8 @@ class Design:
 
     `genera` are the columns of `abundance` (n × t, in `unit`); `stool` says which rows have a sample; `covariates`
     are raw values (float, text or None); `lag` is follow-up time minus baseline time, NaN where unknown; `functions` are
-    shares of gene families (n × len(function_names), NaN rows where not measured), None where nobody asked for them.
+    shares of gene families (n × len(function_names), NaN rows where not measured), None where nobody asked for them;
+    `protocol` names how each sample was taken and sequenced, None where nobody says.
     """
 
     subject: Objects
@@ -43,6 +44,7 @@ class Design:
     label: Objects
     function_names: tuple[str, ...] = ()
     functions: Array | None = None
+    protocol: Objects | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""

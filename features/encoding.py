@@ -157,6 +157,17 @@ class Encoding:
         return NumericCodes.of(self.covariates)
 
     def _centred(self, design: Design, genus: Array, family: Array, site: SiteReference | None) -> tuple[Array, Array]:
+    def outside_range(self, design: Design, slack: float) -> npt.NDArray[np.bool_]:
+        """Return which rows have a numeric covariate outside the training people's range by more than `slack` of its width."""
+        numbers = [design.covariates.get(code.name) for code in self.covariates if code.kind != "categorical"]
+        return self._numeric.outside(numbers, len(design), slack)
+
+    def _steps(self, life: Array) -> Array:
+        """Return a centred and scaled 0/1 column per bar."""
+        value, share = (np.array([getattr(bar, name) for bar in self.bars]) for name in ("value", "share"))
+        above = life[:, [bar.at for bar in self.bars]] > value
+        return np.asarray((above - share) / np.sqrt(share * (1.0 - share)))
+
         at = {name: i for i, name in enumerate(self.studies)}
         row = np.array([at.get(study, len(self.studies)) for study in design.study], dtype=np.int64)
         genus_centre, family_centre = self.genus_centres[row], self.family_centres[row]

@@ -19,6 +19,9 @@ Flags = npt.NDArray[np.bool_]
 
 UNSEEN_TAXA_REFUSE = 0.5  # share of abundance outside the training vocabulary from which no answer is given
 UNSEEN_TAXA_WIDEN = 0.2
+FAR = 2.5  # times the distance within which 99 % of the training people lie, from which no answer is given
+RANGE_SLACK = 0.25  # share of a covariate's training range that a value may lie outside of it
+RANGE_FACTOR = 1.25  # a stated allowance, as nothing was measured out there
 
 REASONS = {
     "missing_baseline": "no baseline score",
@@ -30,6 +33,10 @@ REASONS = {
     "no_functions": "no table of gene families, which the model reads (their average of training is used, interval widened)",
     "new_study": "a study or site that training never saw, centred on its own samples (interval of a new study)",
     "unseen_study": "a study or site that training never saw, without a site reference (interval widened)",
+    "protocol_mismatch": "the sample was taken or sequenced by a protocol that training never saw",
+    "unlike_training": "far from all training people in its blocks of features",
+    "unusual_profile": "further from the training people than 99 % of them (interval widened by that much)",
+    "covariate_outside_training": "a lifestyle value well outside the range of the training people (interval widened)",
     "no_interval_for_group": "too few training people in this person's group for an interval of its own (no interval)",
 }
 
@@ -38,47 +45,57 @@ REASONS = {
 class Limits:
     """What the training people were like: range of baseline, whether the model needs stool, and what lacking it costs.
 
-    `no_stool` and `unseen_taxa` multiply the predictive sd of rows without a sample or with many unknown taxa.
+    `no_stool` multiplies the predictive sd of rows without a sample or with many unknown taxa. `protocols` are those of the
+    training samples, none where nobody said.
     """
 
     baseline_low: float
     baseline_high: float
     needs_stool: bool
     no_stool: float = 1.0
+    protocols: tuple[str, ...] = ()
 
     def judge(
-        self, design: Design, encoding: Encoding, centred: bool, new_study: float
+        self, design: Design, encoding: Encoding, centred: bool, new_study: float, unlike: Array
     ) -> tuple[Flags, tuple[tuple[str, ...], ...], Array]:
-        """Return which rows may be answered, reason codes per row, and the factor on the predictive sd."""
+        """Return which rows may be answered, reason codes per row, and the factor on the predictive sd.
+
+        `unlike` is each row's `models.likeness.Likeness.distance`.
+        """
         unseen = encoding.unseen_share(design) if self.needs_stool else np.zeros(len(design))
         new_site = np.array([study not in encoding.studies for study in design.study], dtype=bool)
-        lost = ~design.stool & self.needs_stool
         refused = {
             "missing_baseline": np.isnan(design.baseline),
             "baseline_outside_training": (design.baseline < self.baseline_low) | (design.baseline > self.baseline_high),
             "arm_not_trained": np.array([arm not in encoding.arms for arm in design.arm], dtype=bool),
             "unmapped_taxa": unseen > UNSEEN_TAXA_REFUSE,
+            "protocol_mismatch": self._other_protocol(design),
+            "unlike_training": unlike > FAR,
         }  # fmt: skip
-        widened = {
-            "many_unseen_taxa": (unseen > UNSEEN_TAXA_WIDEN) & ~refused["unmapped_taxa"],
-            "no_stool_sample": lost,
-            "no_functions": _without_functions(design, encoding),
-            "unseen_study": new_site & (not centred),
-            "new_study": new_site & centred,
-        }
-        factors = {
-            "many_unseen_taxa": self.no_stool,
-            "no_stool_sample": self.no_stool,
-            "no_functions": self.no_stool,
-            "unseen_study": new_study,
-            "new_study": new_study,
+        widened: dict[str, tuple[Flags, float | Array]] = {
+            "many_unseen_taxa": ((unseen > UNSEEN_TAXA_WIDEN) & (unseen <= UNSEEN_TAXA_REFUSE), self.no_stool),
+            "no_stool_sample": (~design.stool & self.needs_stool, self.no_stool),
+            "no_functions": (_without_functions(design, encoding), self.no_stool),
+            "unusual_profile": ((unlike > 1.0) & (unlike <= FAR), unlike),
+            "covariate_outside_training": (encoding.outside_range(design, RANGE_SLACK), RANGE_FACTOR),
+            "unseen_study": (new_site & (not centred), new_study),
+            "new_study": (new_site & centred, new_study),
         }
         factor = np.ones(len(design))
-        for code, hit in widened.items():
-            factor = np.where(hit, np.maximum(factor, factors[code]), factor)
-        table = {**refused, **widened}
-        reasons = tuple(tuple(code for code, hit in table.items() if hit[i]) for i in range(len(design)))
-        return ~np.any(list(refused.values()), axis=0), reasons, factor
+        for hit, own in widened.values():
+            if hit.any():
+                factor = np.where(hit, np.maximum(factor, own), factor)
+        hits = np.array([*refused.values(), *(hit for hit, _ in widened.values())])
+        reasons: list[tuple[str, ...]] = [()] * len(design)
+        for i in np.flatnonzero(hits.any(axis=0)):
+            reasons[i] = tuple(code for code, hit in zip([*refused, *widened], hits[:, i], strict=True) if hit)
+        return np.asarray(~hits[: len(refused)].any(axis=0)), tuple(reasons), factor
+
+    def _other_protocol(self, design: Design) -> Flags:
+        """Rows whose sample names a protocol that none of the training samples had; a sample that names none is let through."""
+        if design.protocol is None or not self.protocols or not self.needs_stool:
+            return np.zeros(len(design), dtype=bool)
+        return np.array([own is not None and str(own) not in self.protocols for own in design.protocol], dtype=bool)
 
 
 def with_reason(reasons: tuple[tuple[str, ...], ...], code: str, hit: Flags) -> tuple[tuple[str, ...], ...]:

@@ -10,7 +10,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -28,14 +28,17 @@ from features.instruments import find, reachable, remission_threshold, response_
 from models.applicability import Limits, with_reason
 from models.cores import KINDS, Core, Segment
 from models.intervals import GroupQuantiles, clip_interval, probability_below
+from models.likeness import Likeness
 from models.manifest import folder_digest, read_manifest, write_manifest
 from models.prediction import Predictions
 from models.seal import verify_seal
 
 Array = npt.NDArray[np.float64]
 
-_RECORDS: Mapping[str, type[Any]] = {"covariates": CovariateCode, "segments": Segment, "derived": DerivedBlock}
-_OPTIONAL = frozenset({"derived", "by", "cuts", "groups", "quantiles"})
+_RECORDS: Mapping[str, type[Any]] = {
+    "covariates": CovariateCode, "segments": Segment, "derived": DerivedBlock, "bars": Bar,
+}  # fmt: skip
+_OPTIONAL = frozenset({"derived", "bars", "by", "cuts", "groups", "quantiles", "protocols"})
 ARRAYS, MODEL = "arrays.npz", "model.json"
 
 
@@ -75,6 +78,7 @@ class Bundle:
     calibration: Calibration
     limits: Limits
     floor: tuple[float, float]
+    likeness: Likeness | None = None
 
     @cached_property
     def digest(self) -> str:
@@ -100,7 +104,9 @@ class Bundle:
             raw = raw + points
         low, high = self._reachable(design.baseline)
         change = np.clip(raw, low, high)
-        answered, reasons, factor = self.limits.judge(design, self.encoding, site is not None, self._new_study(site))
+        unlike = self.likeness.distance(parts) if self.likeness else np.zeros(len(design))
+        new_study = self.calibration.widen if site is None else self.calibration.widen_site
+        answered, reasons, factor = self.limits.judge(design, self.encoding, site is not None, new_study, unlike)
         sd = self.core.sd(parts) * factor
         lower, upper = clip_interval(change, (quantile := self.calibration.quantile_of(design)) * sd, low, high)
         reasons = with_reason(reasons, "no_interval_for_group", np.isnan(quantile))
@@ -113,9 +119,6 @@ class Bundle:
             floor_change=np.clip(self.floor[0] + self.floor[1] * design.baseline, low, high),
             answered=answered, reasons=reasons, contributions={**contributions, "range": change - raw},
         )  # fmt: skip
-
-    def _new_study(self, site: SiteReference | None) -> float:
-        return self.calibration.widen if site is None else self.calibration.widen_site
 
     def _reachable(self, baseline: Array) -> tuple[Array, Array]:
         low, high = reachable(find(self.instrument))
@@ -138,13 +141,14 @@ class Bundle:
             "kind": kind, "floor": list(self.floor), "encoding": _pack("encoding", self.encoding, arrays),
             "core": _pack("core", self.core, arrays), "calibration": _pack("calibration", self.calibration, arrays),
             "limits": _pack("limits", self.limits, arrays),
+            **({"likeness": _pack("likeness", self.likeness, arrays)} if self.likeness else {}),
         }  # fmt: skip
         (folder / ARRAYS).write_bytes(_npz(arrays))
         (folder / MODEL).write_bytes(canonical_json(state))
         written = write_manifest(
             folder, {k: v for k, v in self.manifest.items() if k not in ("files", "format_version")}
         )
-        return type(self)(written, self.encoding, self.core, self.calibration, self.limits, self.floor)
+        return replace(self, manifest=written)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -158,11 +162,12 @@ class Bundle:
             encoding = _unpack(Encoding, "encoding", state, arrays)
             core = _unpack(KINDS[state["kind"]], "core", state, arrays)
             rest = (_unpack(Calibration, "calibration", state, arrays), _unpack(Limits, "limits", state, arrays))
+            likeness = _unpack(Likeness, "likeness", state, arrays) if "likeness" in state else None
         except (OSError, KeyError, ValueError, TypeError) as error:
             raise VerificationFailed(
                 f"{MODEL} or {ARRAYS} cannot be read as a bundle: {type(error).__name__}"
             ) from error
-        return cls(manifest, encoding, core, *rest, tuple(state["floor"]))
+        return cls(manifest, encoding, core, *rest, tuple(state["floor"]), likeness)
 
 
 def uses_microbiome(core: Core) -> bool:

@@ -40,6 +40,10 @@ REASONS: Mapping[str, str] = {
     "unseen_study": "the site is new to the model; the interval is wider",
     "new_study": "the site is new to the model; it is centred on its own samples, the interval is that of a new site",
     "no_interval_for_group": "too few people like this one were in training for an interval of their group; there is none",
+    "protocol_mismatch": "the sample was taken or sequenced by a protocol the model never saw",
+    "unlike_training": "the person is far from all people the model was trained on",
+    "unusual_profile": "the person is unlike most people the model was trained on; the interval is wider",
+    "covariate_outside_training": "a lifestyle value is well outside the range of the training people; the interval is wider",
     "no_functions": "gene families were not measured; the interval is wider",
 }
 SAFETY = {

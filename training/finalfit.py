@@ -18,6 +18,7 @@ from models.catalog import CANDIDATES, CATALOG, columns_of
 from models.cores import AdditiveCore, Core, blocks_of
 from models.export import to_core
 from models.intervals import GroupQuantiles, distribution, quantile
+from models.likeness import Likeness
 from training.assess import LEVEL, scaled_residuals
 from training.config import SEARCH, RunConfig
 from training.problem import Problem
@@ -61,6 +62,7 @@ def fit_final(
         encoding=_needed(encoder.encoding_, core), core=core,
         calibration=_calibration(problem, scores, config.interval_groups, widen),
         limits=_limits(problem, core), floor=_floor(problem),
+        likeness=Likeness.learn(encoder.encoding_.blocks(problem.design), blocks_of(core)),
     )  # fmt: skip
     return FinalModel(chosen, encoder, model, bundle, fit_s)
 
@@ -114,7 +116,10 @@ def _floor(problem: Problem) -> tuple[float, float]:
 def _limits(problem: Problem, core: Any) -> Limits:
     baseline = problem.design.baseline
     slack = 0.1 * float(np.ptp(baseline))
-    return Limits(float(baseline.min()) - slack, float(baseline.max()) + slack, uses_microbiome(core), _no_stool(core))
+    low, high = float(baseline.min()) - slack, float(baseline.max()) + slack
+    own = problem.design.protocol if problem.design.protocol is not None else ()
+    protocols = tuple(sorted({str(name) for name in own if name is not None}))
+    return Limits(low, high, uses_microbiome(core), _no_stool(core), protocols)
 
 
 def _no_stool(core: Any) -> float:

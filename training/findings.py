@@ -12,6 +12,7 @@ from models.catalog import CANDIDATES, CATALOG
 from models.intervals import quantile
 from models.literature import published_arms
 from training import gates, splits
+from training.abstention import reject_curves
 from training.assess import (
     LEVEL,
     HeldOut,
@@ -92,6 +93,7 @@ def figures(
         "reference_rows": reference, "metrics": {**as_json(rows[CHOSEN] | calibration | interval), "r2_gain_over_mean": gain.as_dict()},
         "decision_curve": decision_curves(answers, CHOSEN, weights),
         "interval_groups": interval_groups(problem, answers[CHOSEN], weights),
+        "reject_curve": reject_curves(problem, evaluation, answers[CHOSEN], weights),
         "model_rows": {name: {"title": CATALOG[name].title, **as_json(rows[name])} for name in CANDIDATES},
         "increment": [i.as_dict() for i in added], "gates": {name: v.as_dict() for name, v in gates.judge(judged).items()},
         "chosen_per_fold": _counted(evaluation), "configurations_tried": evaluation.choices[0].tried if evaluation.choices else 0,
@@ -101,7 +103,9 @@ def figures(
 
 def _too_few(problem: Problem) -> dict[str, Any]:
     verdict = gates.GATES["enough_people"](gates.Figures(problem.people, 0, 0, 0, 0, 0, 0, ()))
-    empty: dict[str, Any] = {name: {} for name in ("metrics", "model_rows", "chosen_per_fold", "decision_curve")}
+    empty: dict[str, Any] = {
+        name: {} for name in ("metrics", "model_rows", "chosen_per_fold", "decision_curve", "reject_curve")
+    }
     stated = {"gates": {"enough_people": verdict.as_dict()}, "warnings": ["too few people"]}
     return {**empty, "increment": [], "interval_groups": [], "configurations_tried": 0, **stated}
 

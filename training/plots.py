@@ -141,6 +141,18 @@ def _increments(figure: Figure, problem: Problem, held: HeldOut, record: Mapping
     return True
 
 
+def _rejects(figure: Figure, problem: Problem, held: HeldOut, record: Mapping[str, Any]) -> bool:
+    """Error among those still answered, the least certain and the least like the training people refused first."""
+    axis = figure.add_subplot()
+    for (name, curve), colour in zip(record["reject_curve"].items(), (BLUE, RED), strict=False):
+        share = [100 * point["share"] for point in curve]
+        axis.plot(share, [point["estimate"] for point in curve], "o-", color=colour, ms=3, label=name.replace("_", " "))
+        low, high = ([point[end] for point in curve] for end in ("lower", "upper"))
+        axis.fill_between(share, low, high, color=colour, alpha=0.12)
+    axis.set(xlabel="people answered, %", ylabel="MAE, points (95 % interval)", title="Reject-option curve")
+    return _with_legend(axis)
+
+
 def _models(figure: Figure, problem: Problem, held: HeldOut, record: Mapping[str, Any]) -> bool:
     rows = {**record["reference_rows"], **record["model_rows"]}
     axis = figure.add_subplot()
@@ -158,5 +170,5 @@ def _models(figure: Figure, problem: Problem, held: HeldOut, record: Mapping[str
 
 PLOTS: Mapping[str, Draw] = {
     "models": _models, "increment": _increments, "predicted_observed": _predicted_observed, "calibration": _calibration,
-    "decision_curve": _decision_curve, "coverage": _coverage,
+    "decision_curve": _decision_curve, "coverage": _coverage, "reject_curve": _rejects,
 }  # fmt: skip

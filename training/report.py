@@ -25,7 +25,11 @@ def page(record: Mapping[str, Any], plots: Mapping[str, str]) -> str:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=select_autoescape(["html"]), trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"figure": _figure, "interval": _interval}
+    environment.filters |= {
+        "figure": _figure,
+        "interval": _interval,
+        "transposed": lambda rows: list(zip(*rows, strict=True)),
+    }
     drawn = {name: Markup(svg) for name, svg in plots.items()}  # noqa: S704  (our own SVG)
     return environment.get_template("report.html").render(
         run=record, plots=drawn, words=words(record), intended_use=INTENDED_USE

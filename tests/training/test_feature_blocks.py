@@ -92,12 +92,12 @@ def test_a_person_without_gene_families_is_told_when_the_model_reads_them(plain)
     limits = Limits(0.0, 27.0, True, 1.5)
     one, other = plain.design.take(np.array([0, 1])), plain.design.take(np.array([0, 1]))
     measured = replace(one, function_names=("K00001",), functions=np.array([[0.2], [np.nan]]))
-    _, reasons, factor = limits.judge(measured, encoder.encoding_, True, 1.0)
+    _, reasons, factor = limits.judge(measured, encoder.encoding_, True, 1.0, np.zeros(2))
     assert ["no_functions" in codes for codes in reasons] == [False, True]
     assert factor.tolist() == [1.0, 1.5]
-    _, reasons, _ = limits.judge(other, encoder.encoding_, True, 1.0)
+    _, reasons, _ = limits.judge(other, encoder.encoding_, True, 1.0, np.zeros(2))
     assert all("no_functions" in codes for codes in reasons)
-    _, reasons, _ = limits.judge(other, FeatureEncoder().fit(plain.design.frame()).encoding_, True, 1.0)
+    _, reasons, _ = limits.judge(other, FeatureEncoder().fit(plain.design.frame()).encoding_, True, 1.0, np.zeros(2))
     assert not any("no_functions" in codes for codes in reasons)
 
 

@@ -1,0 +1,65 @@
+"""How unlike the training people is this one? Mahalanobis distance in block scores, as arrays.
+
+A block's score is the root mean square of a row's encoded (centred, scaled) columns of that block, baseline its signed
+score: few numbers that say in which respect a person is odd, whatever model reads the columns. The covariance is shrunk
+(Ledoit and Wolf 2004, J Multivar Anal 88:365), so that small cohorts have one too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from features.encoding import MICROBIOME
+from models.intervals import quantile
+
+Array = npt.NDArray[np.float64]
+
+SCORED = ("base", "life", *MICROBIOME)
+ORDINARY = 0.99  # share of the training people that counts as ordinary
+
+
+@dataclass(frozen=True, eq=False)
+class Likeness:
+    """Centre and whitening matrix (k × k) of k block scores, and the distance within which ordinary people lie."""
+
+    blocks: tuple[str, ...]
+    centre: Array
+    whiten: Array
+    near: float
+
+    @classmethod
+    def learn(cls, parts: Mapping[str, Array], blocks: set[str]) -> Self | None:
+        """Learn from the training people's encoded blocks, of which `blocks` count; None where there is none to score."""
+        from sklearn.covariance import ledoit_wolf
+
+        kept = tuple(name for name in SCORED if name in blocks and name in parts and np.ptp(parts[name]) > 0)
+        if not kept:
+            return None
+        raw = np.column_stack([_score(name, parts[name]) for name in kept])
+        centre, scale = np.nanmean(raw, axis=0), np.maximum(np.nanstd(raw, axis=0), 1e-9)
+        z = np.where(np.isnan(raw), 0.0, (raw - centre) / scale)
+        covariance, _ = ledoit_wolf(z, assume_centered=True)
+        whiten = np.linalg.inv(np.linalg.cholesky(covariance)) / scale
+        learned = cls(kept, centre, np.ascontiguousarray(whiten), 1.0)
+        return cls(kept, centre, learned.whiten, quantile(learned.distance(parts), ORDINARY))
+
+    def distance(self, parts: Mapping[str, Array]) -> Array:
+        """Return each row's distance over that within which ordinary training people lie: above 1 is unusual."""
+        raw = np.column_stack([_score(name, parts[name]) for name in self.blocks])
+        off = np.where(np.isnan(raw), 0.0, raw - self.centre)
+        # Not `@`: this einsum adds each row's products in one order, however many rows there are.
+        z = np.einsum("ik,jk->ij", off, self.whiten, optimize=False)
+        return np.asarray(np.sqrt((z * z).sum(axis=1)) / max(self.near, 1e-9))
+
+
+def _score(block: str, part: Array) -> Array:
+    """Return a block's score per row; NaN where nothing was measured (all columns 0, their training mean)."""
+    if block == "base":
+        return part[:, 0]
+    size = (part * part).sum(axis=1)
+    return np.where(size > 0, np.sqrt(size / part.shape[1]), np.nan)
