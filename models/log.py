@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
@@ -21,9 +21,9 @@ from features.errors import Refused, VagusError, invalid
 from models.checkpoint import Checkpoint, sign_checkpoint
 from models.log_reader import LOG_VERSION, LogReader, Nodes
 from models.log_store import ROWS_AT_ONCE, Execute, LogError, LogStore, insert_rows, open_store
-from models.merkle import completed_nodes, leaf_hash, prove, range_hash
-from models.receipt import make_receipt
-from models.record import Entry, Event, make_entry, subject_digest
+from models.merkle import completed_nodes, leaf_hash, prove_each, range_hash
+from models.receipt import make_receipts
+from models.record import Entry, Event, make_entries, subject_digest
 from models.seal import public_text
 
 #: Logs are kept at least six months (EU AI Act, Articles 19 and 26(6)).
@@ -37,11 +37,11 @@ _Change = Callable[[Execute], None]
 
 @dataclass
 class _Waiting:
-    """What one caller waits for: its entries, and after the commit their places and the checkpoint."""
+    """What one caller waits for: its entries, and after the commit the place of the first and the checkpoint."""
 
     entries: Sequence[Entry]
     change: _Change | None
-    places: list[int] = field(default_factory=list)
+    first: int = 0
     size: int = 0
     note: str = ""
     public_key: str = ""
@@ -99,7 +99,7 @@ class Log:
 
     def _waiting(self, events: Sequence[Event], time: str) -> _Waiting:
         try:
-            return _Waiting([make_entry(event, time, self._secret) for event in events], None)
+            return _Waiting(make_entries(events, time, self._secret), None)
         except VagusError as error:
             return _Waiting([], None, error=error)
 
@@ -147,7 +147,7 @@ class Log:
     def _append(self, events: Sequence[Event], change: _Change | None) -> list[bytes]:
         time = datetime.now(UTC).isoformat(timespec="microseconds")
         # Everything that can be wrong with an event is found here, before it joins others in a commit.
-        waiting = _Waiting([make_entry(event, time, self._secret) for event in events], change)
+        waiting = _Waiting(make_entries(events, time, self._secret), change)
         with self._queue_lock:
             self._queue.append(waiting)
         with self._leader:
@@ -186,13 +186,12 @@ class Log:
         if len(set(ids)) < len(ids) or any(known):
             waiting.error = Refused("event-logged", "an event of this id is already logged")
             return size
-        rows = []
+        waiting.first, rows = size, []
         for entry in waiting.entries:
             leaf = leaf_hash(entry.content)
             rows.append((size, entry.id, leaf, entry.content, entry.private, entry.subject))
             for node in completed_nodes(size, leaf, nodes.read):
                 nodes.add(*node)
-            waiting.places.append(size)
             size += 1
         insert_rows(execute, "entries", rows)
         if waiting.change is not None:
@@ -213,17 +212,9 @@ class Log:
     def _receipts(self, waiting: _Waiting) -> list[bytes]:
         if waiting.nodes is None:
             raise LogError("the log did not acknowledge the event; send it again")
-        read, size = Nodes(self._store.read, waiting.nodes.known).read, waiting.size
-        return [
-            make_receipt(
-                entry,
-                index=place,
-                proof=prove(place, place + 1, size, read),
-                note=waiting.note,
-                public_key=waiting.public_key,
-            )
-            for entry, place in zip(waiting.entries, waiting.places, strict=True)
-        ]
+        read, first = Nodes(self._store.read, waiting.nodes.known).read, waiting.first
+        proofs = prove_each(first, first + len(waiting.entries), waiting.size, read)
+        return make_receipts(waiting.entries, first, proofs, waiting.note, waiting.public_key)
 
 
 def _among(ids: Sequence[str]) -> tuple[str, Sequence[str]]:

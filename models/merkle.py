@@ -63,6 +63,24 @@ def prove(start: int, end: int, size: int, read: NodeReader) -> list[bytes]:
     return _prove((start, end), (0, size), True, read)
 
 
+def prove_each(first: int, end: int, size: int, read: NodeReader) -> list[list[bytes]]:
+    """Return what `prove` returns for every single entry of [first, end), at a fraction of the cost of one by one."""
+    proofs: list[list[bytes]] = []
+
+    def descend(low: int, high: int, outer: list[bytes]) -> None:
+        if high <= first or low >= end:
+            return
+        if high - low == 1:
+            proofs.append(outer)
+            return
+        middle = low + _split(high - low)
+        descend(low, middle, [range_hash(middle, high, read), *outer] if first < middle else outer)
+        descend(middle, high, [range_hash(low, middle, read), *outer] if end > middle else outer)
+
+    descend(0, size, [])
+    return proofs
+
+
 def _prove(part: tuple[int, int], whole: tuple[int, int], known: bool, read: NodeReader) -> list[bytes]:
     if part == whole:
         return [] if known else [range_hash(*whole, read)]

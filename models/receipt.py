@@ -29,21 +29,22 @@ _RECEIPT_KEYS = frozenset(
 )
 
 
-def make_receipt(entry: Entry, *, index: int, proof: Sequence[bytes], note: str, public_key: str) -> bytes:
-    """Return the receipt of a logged event as canonical bytes; keep it as it is."""
+def make_receipts(
+    entries: Sequence[Entry], first: int, proofs: Sequence[Sequence[bytes]], note: str, public_key: str
+) -> list[bytes]:
+    """Return the receipts of events logged together from place `first` on, as canonical bytes; keep them as they are."""
     # The parts are canonical already, so the whole is: its keys in order, with nothing between them.
-    parts = {
-        "answer": entry.answer,
-        "checkpoint": canonical_json(note),
-        "entry": entry.content,
-        "format_version": b"%d" % RECORD_VERSION,
-        "index": b"%d" % index,
-        "private": entry.private or b"null",
-        "proof": canonical_json([sibling.hex() for sibling in proof]),
-        "public_key": canonical_json(public_key),
-        "salt": b'"%s"' % entry.salt.hex().encode(),
-    }
-    return b"{" + b",".join(b'"%s":%s' % (name.encode(), part) for name, part in parts.items()) + b"}"
+    signed = b',"checkpoint":' + canonical_json(note) + b',"entry":'
+    key = b',"public_key":' + canonical_json(public_key) + b',"salt":"'
+    version = b',"format_version":%d,"index":' % RECORD_VERSION
+    receipts = []
+    for place, (entry, proof) in enumerate(zip(entries, proofs, strict=True), start=first):
+        siblings = '","'.join([sibling.hex() for sibling in proof])
+        quoted = f'"{siblings}"' if proof else ""
+        middle = f'{place},"private":'.encode() + (entry.private or b"null") + f',"proof":[{quoted}]'.encode()
+        salt = entry.salt.hex().encode() + b'"}'
+        receipts.append(b'{"answer":' + entry.answer + signed + entry.content + version + middle + key + salt)
+    return receipts
 
 
 def verify_receipt(content: bytes, trusted: Sequence[str] | None = None) -> tuple[dict[str, Any], Checkpoint]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,38 +131,46 @@ def event_salt(secret: bytes, event_id: str) -> bytes:
     return hmac.digest(secret, b"salt\x00" + event_id.encode(), "sha256")
 
 
-def make_entry(event: Event, time: str, secret: bytes) -> Entry:
-    """Return the stored form of an event at a UTC time; raises InvalidInput where a part is no JSON."""
+def make_entries(events: Sequence[Event], time: str, secret: bytes) -> list[Entry]:
+    """Return the stored form of events at a UTC time; raises InvalidInput where a part is no JSON."""
+    shared: dict[int, bytes] = {}  # the answers of one request state the same facts: they are written out once
     try:
-        answer = canonical_json(event.answer)
-        if event.subject is None and event.answer is None and event.input is None:
-            return Entry(event.id, canonical_json(_public_part(event, time, None)), None, None, answer, b"")
-        salt = event_salt(secret, event.id)
-        private = _private_part(event, secret, salt, answer)
-        stored = canonical_json(private)
-        content = canonical_json(_public_part(event, time, sha256(stored)))
-        return Entry(event.id, content, stored, private["subject"], answer, salt)
+        for event in events:
+            if id(event.facts) not in shared:
+                shared[id(event.facts)] = canonical_json(dict(event.facts))
+        return [_entry(event, shared[id(event.facts)], time, secret) for event in events]
     except (TypeError, ValueError) as error:
         remedy = "use null for a number that does not exist"
         raise invalid("event-json", "facts, input and answer of an event are plain JSON", remedy) from error
 
 
-def _private_part(event: Event, secret: bytes, salt: bytes, answer: bytes) -> dict[str, Any]:
-    return {
-        "nonce": secrets.token_hex(16),
-        "subject": None if event.subject is None else subject_digest(secret, event.subject),
-        "input": keyed_digest(salt, "input", event.input),
-        "answer": _keyed(salt, "answer", answer),
-    }
+def _entry(event: Event, facts: bytes, time: str, secret: bytes) -> Entry:
+    answer = canonical_json(event.answer)
+    if event.subject is None and event.answer is None and event.input is None:
+        return Entry(event.id, _public_part(event, facts, time, None), None, None, answer, b"")
+    salt = event_salt(secret, event.id)
+    subject = None if event.subject is None else subject_digest(secret, event.subject)
+    private = _private_part(event, salt, subject, answer)
+    return Entry(event.id, _public_part(event, facts, time, sha256(private)), private, subject, answer, salt)
 
 
-def _public_part(event: Event, time: str, private: str | None) -> dict[str, Any]:
-    return {
-        "format_version": RECORD_VERSION,
-        "id": event.id,
-        "kind": event.kind,
-        "time": time,
-        "actor": event.actor,
-        "facts": dict(event.facts),
-        "private": private,
-    }
+# Both parts are canonical JSON, put together from parts that are: their keys in order, with nothing between them.
+def _private_part(event: Event, salt: bytes, subject: str | None, answer: bytes) -> bytes:
+    return (
+        f'{{"answer":"{_keyed(salt, "answer", answer)}","input":"{keyed_digest(salt, "input", event.input)}",'
+        f'"nonce":"{secrets.token_hex(16)}","subject":{_quoted(subject)}}}'
+    ).encode()
+
+
+def _public_part(event: Event, facts: bytes, time: str, private: str | None) -> bytes:
+    head = f'{{"actor":{_json(event.actor)},"facts":'.encode()
+    rest = f',"format_version":{RECORD_VERSION},"id":{_json(event.id)},"kind":"{event.kind}","private":{_quoted(private)},"time":"{time}"}}'
+    return head + facts + rest.encode()
+
+
+def _json(text: str) -> str:
+    return canonical_json(text).decode()
+
+
+def _quoted(digest: str | None) -> str:
+    return "null" if digest is None else f'"{digest}"'

@@ -14,6 +14,7 @@ from models.merkle import (
     leaf_hash,
     node_hash,
     prove,
+    prove_each,
     range_hash,
     verify_consistency,
     verify_inclusion,
@@ -126,3 +127,13 @@ def test_published_proofs_are_judged_right(kind, count):
         if valid is vector["wantErr"]:
             misjudged.append(vector["name"])
     assert misjudged == []
+
+
+@pytest.mark.parametrize(("first", "end", "size"), [(0, 1, 1), (0, 13, 13), (5, 9, 13), (12, 13, 13), (3, 8, 8)])
+def test_proofs_of_neighbours_are_those_of_each(first, end, size):
+    nodes = {}
+    for i in range(size):
+        for level, place, value in completed_nodes(i, leaf_hash(b"%d" % i), lambda *at: nodes[at]):
+            nodes[level, place] = value
+    read = lambda *at: nodes[at]  # noqa: E731
+    assert prove_each(first, end, size, read) == [prove(i, i + 1, size, read) for i in range(first, end)]

@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from features.errors import InvalidInput, Refused
-from models.record import Event, create_secret, keyed_digest, make_entry, read_secret, subject_digest
+from models.record import Event, create_secret, keyed_digest, make_entries, read_secret, subject_digest
 
 SECRET = bytes(range(32))
 TIME = "2026-01-02T03:04:05.000000+00:00"
@@ -30,7 +30,7 @@ def test_an_entry_never_contains_the_values():
         input={"x": canary},
         answer=[canary],
     )
-    entry = make_entry(event, TIME, SECRET)
+    entry = make_entries([event], TIME, SECRET)[0]
     assert canary.encode() not in entry.content + entry.private
     content = json.loads(entry.content)
     assert (content["kind"], content["actor"], content["time"]) == ("prediction", "clinic-a", TIME)
@@ -39,7 +39,7 @@ def test_an_entry_never_contains_the_values():
 
 def test_the_same_answer_twice_cannot_be_linked_without_the_secret():
     first, second = (
-        json.loads(make_entry(Event("prediction", "a", {}, subject="p", answer=1), TIME, SECRET).private)
+        json.loads(make_entries([Event("prediction", "a", {}, subject="p", answer=1)], TIME, SECRET)[0].private)
         for _ in range(2)
     )
     assert first["answer"] != second["answer"]
@@ -47,7 +47,7 @@ def test_the_same_answer_twice_cannot_be_linked_without_the_secret():
 
 
 def test_events_about_no_person_have_no_private_part():
-    entry = make_entry(Event("load", "service", {"bundle": "x", "size": 3.5}), TIME, SECRET)
+    entry = make_entries([Event("load", "service", {"bundle": "x", "size": 3.5})], TIME, SECRET)[0]
     assert entry.private is None
     assert json.loads(entry.content)["private"] is None
 
@@ -67,7 +67,7 @@ def test_unknown_kinds_are_bad_input():
 
 def test_an_answer_that_is_no_json_is_bad_input():
     with pytest.raises(InvalidInput, match="JSON"):
-        make_entry(Event("prediction", "a", {}, answer=float("nan")), TIME, SECRET)
+        make_entries([Event("prediction", "a", {}, answer=float("nan"))], TIME, SECRET)[0]
 
 
 def test_the_secret_is_private_and_never_overwritten(tmp_path):
