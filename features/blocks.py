@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from features.counts import Array
-from features.covariates import CovariateCode, text_of
+from features.covariates import Bar, CovariateCode, text_of
 from features.derived import DerivedBlock
 from features.design import Design
 from features.encoding import Encoding, SiteReference
@@ -24,6 +24,10 @@ from features.lifestyle import FIELDS
 
 ABUNDANT = 0.6  # prevalence from which a genus is in the abundant tier (accuracy recipe 1c)
 SHRINK = 5.0  # pseudo-samples by which a small study's centre is drawn to the overall centre
+STEP_ROWS = (
+    600  # training rows from which steps in lifestyle are offered to the model; fewer cannot tell them from lines
+)
+STEP_SHARES = (0.2, 0.4, 0.6, 0.8)  # of the training rows, below a bar
 SITE_MINIMUM = 20  # samples an unseen site needs before it is centred on itself
 
 
@@ -62,7 +66,8 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             "studies": tuple(sorted(set(design.study.tolist()))),
             "derived": tuple(block.learned(design) for block in self.derived if self.microbiome),
         }
-        self.encoding_ = self._with_taxa(head, design)
+        encoding = self._with_taxa(head, design)
+        self.encoding_ = replace(encoding, bars=_bars(encoding, design))
         self.feature_names_ = [f"{block}:{name}" for block, names in self.encoding_.names().items() for name in names]
         return self
 
@@ -101,6 +106,20 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             family_centres=np.zeros((0, 0)), family_scale=np.ones(len(families)),
         )  # fmt: skip
         return _centre(draft, sampled)
+
+
+def _bars(encoding: Encoding, design: Design) -> tuple[Bar, ...]:
+    """Return steps at quantiles of each numeric lifestyle column of a larger cohort."""
+    if len(design) < STEP_ROWS or not encoding.covariates:
+        return ()
+    numeric = {code.name for code in encoding.covariates if code.kind == "numeric"}
+    life = encoding.blocks(design)["life"]
+    bars = []
+    for at, name in enumerate(encoding.names()["life"]):
+        values = np.unique(np.quantile(life[:, at], STEP_SHARES)) if name in numeric else ()
+        shares = [(value, float((life[:, at] > value).mean())) for value in values]
+        bars += [Bar(at, float(value), share) for value, share in shares if 0.05 < share < 0.95]
+    return tuple(bars)
 
 
 def _NO_TAXA(studies: int) -> dict[str, Any]:  # noqa: N802  (a constant but for the number of studies)

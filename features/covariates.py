@@ -59,6 +59,15 @@ class CovariateCode:
         return np.concatenate([np.where(blank, 0.0, known), *[blank.astype(float)] * self.indicator], axis=1)
 
 
+@dataclass(frozen=True)
+class Bar:
+    """A step: whether encoded lifestyle column `at` lies above `value`, as `share` of the training rows do."""
+
+    at: int
+    value: float
+    share: float
+
+
 class NumericCodes(NamedTuple):
     """The numeric ones among some covariates, as arrays of k: worked out together, a fraction of the cost of one by one.
 
@@ -109,14 +118,6 @@ class NumericCodes(NamedTuple):
         found[:, self.flagged[1]] = blank[:, self.flagged[0]]
         return found
 
-
-def text_of(value: Any) -> str:
-    """Return a raw value as the text of a level."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _whole(numbers: list[int]) -> npt.NDArray[np.int64]:
-    return np.array(numbers, dtype=np.int64)
     def cells(self, values: Sequence[Objects | None], n: int) -> Array:
         """Return k raw value columns (None: all blank) as n × k numbers; what is not a number is NaN."""
         nan = float("nan")
@@ -131,3 +132,11 @@ def _whole(numbers: list[int]) -> npt.NDArray[np.int64]:
         raw, room = self.cells(values, n), slack * (self.high - self.low)
         return np.asarray(((raw < self.low - room) | (raw > self.high + room)).any(axis=1))
 
+
+def text_of(value: Any) -> str:
+    """Return a raw value as the text of a level."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _whole(numbers: list[int]) -> npt.NDArray[np.int64]:
+    return np.array(numbers, dtype=np.int64)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.counts import Array, row_sums, summed_columns
-from features.covariates import CovariateCode, NumericCodes
+from features.covariates import Bar, CovariateCode, NumericCodes
 from features.derived import KINDS, DerivedBlock
 from features.design import Design, Objects
 
@@ -38,7 +38,7 @@ class Encoding:
 
     `abundant` and `rare` index `genera`; `anchor` marks genera whose mean log is the CLR's reference;
     `genus_centres` and `family_centres` have one row per study in `studies`, the last row being the overall mean.
-    `derived` are the blocks that a run switched on.
+    `derived` are the blocks that a run switched on; `bars`, the steps in lifestyle that a larger cohort learns.
     """
 
     genera: tuple[str, ...]
@@ -60,16 +60,19 @@ class Encoding:
     comparator: str
     unit: str
     derived: tuple[DerivedBlock, ...] = ()
+    bars: tuple[Bar, ...] = ()
 
     def names(self) -> dict[str, list[str]]:
         """Return block -> column names, in the order of `blocks`."""
         genera = [label.split("|")[-1] for label in self.genera]
         active = [arm for arm in self.arms if arm != self.comparator]
+        life = [column for code in self.covariates for column in code.columns]
         names = {
             "base": ["baseline"],
             "curve": ["baseline^2"],
             "arm": (["any active arm", *active] if active else []),
-            "life": [column for code in self.covariates for column in code.columns],
+            "life": life,
+            "step": [f"{life[bar.at]} above {bar.value:.3g}" for bar in self.bars],
             "abundant": [genera[i] for i in self.abundant],
             "rare": [genera[i] for i in self.rare],
             "family": list(self.families),
@@ -85,11 +88,13 @@ class Encoding:
         bent = np.clip(z, -3.0, 3.0)
         genus, family = self.log_ratios(design)
         genus, family = self._centred(design, genus, family, site)
+        life = self._life_columns(design)
         parts = {
             "base": z[:, None],
             "curve": (bent * bent - 1.0)[:, None],
             "arm": self._arm_columns(design.arm),
-            "life": self._life_columns(design),
+            "life": life,
+            "step": self._steps(life),
             "abundant": genus[:, self.abundant],
             "rare": genus[:, self.rare],
             "family": family,
@@ -152,11 +157,6 @@ class Encoding:
             self._numeric.fill(found, numbers)
         return found
 
-    @cached_property
-    def _numeric(self) -> NumericCodes:
-        return NumericCodes.of(self.covariates)
-
-    def _centred(self, design: Design, genus: Array, family: Array, site: SiteReference | None) -> tuple[Array, Array]:
     def outside_range(self, design: Design, slack: float) -> npt.NDArray[np.bool_]:
         """Return which rows have a numeric covariate outside the training people's range by more than `slack` of its width."""
         numbers = [design.covariates.get(code.name) for code in self.covariates if code.kind != "categorical"]
@@ -168,6 +168,11 @@ class Encoding:
         above = life[:, [bar.at for bar in self.bars]] > value
         return np.asarray((above - share) / np.sqrt(share * (1.0 - share)))
 
+    @cached_property
+    def _numeric(self) -> NumericCodes:
+        return NumericCodes.of(self.covariates)
+
+    def _centred(self, design: Design, genus: Array, family: Array, site: SiteReference | None) -> tuple[Array, Array]:
         at = {name: i for i, name in enumerate(self.studies)}
         row = np.array([at.get(study, len(self.studies)) for study in design.study], dtype=np.int64)
         genus_centre, family_centre = self.genus_centres[row], self.family_centres[row]

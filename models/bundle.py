@@ -18,7 +18,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from features.covariates import CovariateCode
+from features.covariates import Bar, CovariateCode
 from features.derived import DerivedBlock
 from features.design import Design
 from features.digest import canonical_json

@@ -28,7 +28,7 @@ from models.additive import AdditiveBlockRegressor
 
 Params = Mapping[str, Any]
 Array = npt.NDArray[np.float64]
-COVARIATES = ("base", "curve", "arm", "life", "study")
+COVARIATES = ("base", "curve", "arm", "life", "step", "study")
 RAW = "taxon"  # the pseudo-block of untransformed abundances
 
 

@@ -201,6 +201,7 @@ NAMES: Mapping[str, str] = {
     "base": "baseline",
     "curve": "baseline",
     "life": "lifestyle",
+    "step": "lifestyle",
     "study": "study",
     "arm": "arm",
 }

@@ -115,7 +115,7 @@ def _fold(
         _, W = encode(rest, encoder)
         fit = partial(fit_predict, train=Z, y=part.y, test=W, seed=seed, known=known(part, encoder))
         rows = {name: fit(entry, {}) for name, entry in CATALOG.items() if entry.reference}
-        rows[NO_LIFESTYLE] = fit(CATALOG["covariates"], {}, without=("life",))
+        rows[NO_LIFESTYLE] = fit(CATALOG["covariates"], {}, without=("life", "step"))
         rows[NO_ARM] = fit(CATALOG["covariates"], {}, without=("arm",))
         rows |= _block_rows(problem, fit)
         if problem.literature:

@@ -118,3 +118,22 @@ def test_a_blank_is_missing_never_zero(encoder):
     blank, nought = code.encode(np.array([None, 0.0], dtype=object))
     assert blank[0] == 0.0
     assert nought[0] < -1.0
+
+
+def test_a_larger_cohort_learns_steps_in_lifestyle_and_a_smaller_one_none():
+    large = simulate(subjects=620, seed=9)[0].design("PHQ-9")
+    learned = FeatureEncoder().fit(large.frame())
+    names = learned.encoding_.names()["step"]
+    assert "step" not in FeatureEncoder().fit(large.take(np.arange(599)).frame()).encoding_.names()
+    assert sum(name.startswith("sleep_h above") for name in names) in (
+        3,
+        4,
+    )  # quintiles of hours in tenths; ties may meet
+    assert not any(name.startswith(("sex", "sleep_h^2", "sleep_h missing")) for name in names)
+    sleep = np.array([x if isinstance(x, float) else np.nan for x in large.covariates["sleep_h"]])
+    column = learned.encode(large)[f"step:{next(n for n in names if n.startswith('sleep_h above'))}"].to_numpy()
+    above, below = sleep[column > 0], sleep[column < 0]
+    assert np.nanmin(above) > np.nanmax(below)
+    assert (column > 0).mean() == pytest.approx(0.8, abs=0.03)
+    assert column.mean() == pytest.approx(0.0, abs=1e-9)
+    assert column.std() == pytest.approx(1.0)

@@ -1,10 +1,12 @@
 """The bundle against the trained pipeline, row against batch, and every altered byte."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from features.covariates import Bar
 from features.errors import VerificationFailed
 from features.synthetic import World, simulate
 from models.bundle import Bundle
@@ -112,6 +114,14 @@ def test_saved_and_loaded_it_answers_the_same(final, problem, tmp_path):
     loaded = Bundle.load(tmp_path / "b")
     assert loaded.digest == saved.digest
     assert loaded.predict(problem.design).upper.tobytes() == final.bundle.predict(problem.design).upper.tobytes()
+
+
+def test_steps_in_lifestyle_are_saved_and_loaded(final, problem, tmp_path):
+    encoding = replace(final.bundle.encoding, bars=(Bar(0, 0.1, 0.4), Bar(2, -0.5, 0.7)))
+    replace(final.bundle, encoding=encoding).save(tmp_path / "b")
+    loaded = Bundle.load(tmp_path / "b").encoding
+    assert loaded.bars == encoding.bars
+    assert np.array_equal(loaded.blocks(problem.design)["step"], encoding.blocks(problem.design)["step"])
 
 
 def test_the_same_model_makes_the_same_bytes(final, tmp_path):
