@@ -65,7 +65,7 @@ def build(run: Run, lock: bytes, folder: Path) -> str:
     wanted = str(run.record.get("versions", {}).get("python", ""))
     if wanted.split(".")[:2] != [str(part) for part in sys.version_info[:2]]:
         raise Refused("replay-python", f"the run needs Python {wanted}; call this command with that Python")
-    python, stamp = folder / "bin" / "python", folder / _STAMP
+    python, stamp = folder.absolute() / "bin" / "python", folder / _STAMP
     if stamp.is_file() and stamp.read_text() == sha256(lock):
         return str(python)
     venv.EnvBuilder(clear=False, symlinks=True).create(folder)

@@ -51,6 +51,7 @@ def reproduce(
     with tempfile.TemporaryDirectory(prefix="vagus-replay-") as scratch, recorded_code(run) as code:
         if build_env is not None:
             python = environment.build(run, _lock(run, code), build_env)
+        python = str(Path(shutil.which(python) or python).absolute())  # it will run in other folders
         first = environment.first_steps(run.record, environment.stated_by(code, python))
         if first[-1].status == "differs":
             return Replay(run.name, f"differs at {first[-1].name}", tuple(first))

@@ -2,6 +2,7 @@
 
 import platform
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -70,3 +71,8 @@ def test_a_lock_without_digests_is_not_installed(simulation, tmp_path):
     record = {"lock_digest": sha256(lock), "versions": {"python": platform.python_version()}}
     with pytest.raises(VerificationFailed, match="cannot be built"):
         environment.build(read_run(simulation.write(tmp_path / "run", record=record)), lock, tmp_path / "env")
+
+
+def test_an_environment_named_from_here_is_found_from_elsewhere(locked, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert environment.build(locked, b"# nothing\n", Path("env")) == str(tmp_path / "env" / "bin" / "python")
