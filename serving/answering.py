@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
 from msgspec import to_builtins
 
 from serving.access import Principal
@@ -15,13 +15,14 @@ from serving.schemas import CompareRequest, PredictRequest
 from serving.scribe import Answer
 
 Json = dict[str, Any]
+Sent = Callable[[], Sequence[Json]]
 FEW = 20  # patients, at most, that are answered without leaving the event loop
 
 
-def answer_patients(desk: Desk, who: Principal, request: PredictRequest, route: str, sent: bytes | None = None) -> Json:
+def answer_patients(desk: Desk, who: Principal, request: PredictRequest, route: str, sent: Sent | None = None) -> Json:
     """Return the reply to a request about patients; each prediction carries its receipt where there is a log.
 
-    `sent` is the body as it came: a receipt then opens to each patient exactly as sent, otherwise as it was read.
+    `sent` gives each patient as sent, which the receipt then opens to; without it, to the patient as it was read.
     """
     reply = predict(desk.bundles, request, desk.sites)
     if desk.writes:
@@ -29,7 +30,7 @@ def answer_patients(desk: Desk, who: Principal, request: PredictRequest, route: 
     return reply
 
 
-async def answer_soon(desk: Desk, who: Principal, request: PredictRequest, route: str, sent: bytes | None) -> Json:
+async def answer_soon(desk: Desk, who: Principal, request: PredictRequest, route: str, sent: Sent) -> Json:
     """Return what `answer_patients` returns; other requests are served while this one waits for the disk."""
     if len(request.patients) > FEW:
         reply = await asyncio.to_thread(predict, desk.bundles, request, desk.sites)
@@ -50,8 +51,8 @@ def answer_comparison(desk: Desk, who: Principal, request: CompareRequest) -> Js
     return reply
 
 
-def _answer(who: Principal, request: PredictRequest, reply: Json, route: str, sent: bytes | None) -> Answer:
-    asked = to_builtins(request.patients) if sent is None else msgspec.json.decode(sent)["patients"]
+def _answer(who: Principal, request: PredictRequest, reply: Json, route: str, sent: Sent | None) -> Answer:
+    asked = to_builtins(request.patients) if sent is None else sent()
     return Answer(who, asked, reply["predictions"], _facts(reply, request.patients[0].baseline.instrument, route))
 
 

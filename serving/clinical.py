@@ -110,6 +110,11 @@ def _recent_antibiotics(person: Person) -> bool:
     return days is not None and days < ANTIBIOTIC_DAYS
 
 
+#: The rules that can apply to somebody without flags: most people have none.
+_WITHOUT_FLAGS = tuple(rule for rule in RULES if rule.code not in FLAGS or rule.code == "under_18")
+
+
 def refusals(person: Person, arm: str) -> list[str]:
     """Return the codes of all rules that forbid an answer for this person and arm, in the table's order."""
-    return [rule.code for rule in RULES if rule.applies(person, arm)]
+    rules = RULES if person.flags else _WITHOUT_FLAGS
+    return [rule.code for rule in rules if rule.applies(person, arm)]

@@ -7,15 +7,23 @@ The rows become the same typed patients as in the plain body, hence the same ans
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from functools import lru_cache
 from operator import itemgetter
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
-from msgspec import UNSET, DecodeError, Meta, Raw, Struct, UnsetType
+import msgspec
+import numpy as np
+from msgspec import DecodeError, Meta, Raw, Struct
 from msgspec.structs import replace
 
+from features.digest import json_digest
+from features.importers.clinic import Taxa, TaxaRow
 from serving.faults import RequestError
-from serving.schemas import FIELDS, Amount, Patient, PredictRequest, Text, convert, decoder
+from serving.schemas import FIELDS, Amount, Patient, PredictRequest, Text, convert, decode, decoder, fault_of
 
+Json = dict[str, Any]
 TAXA = "microbiome.taxa."
 LIFESTYLE = "lifestyle."
 _HEADS = frozenset({*FIELDS["Patient"]} - {"baseline", "microbiome", "lifestyle"})
@@ -26,70 +34,98 @@ _NESTED = frozenset(
 LISTS = frozenset({"flags", "baseline.items"})  # columns whose cells are lists
 Name = Annotated[str, Meta(min_length=1, max_length=1100)]
 Cell = float | str | bool | list[float | str | None] | None
-_BLOCK = list[list[Amount | None]]
 
 
 class ColumnarRequest(Struct, forbid_unknown_fields=True, frozen=True):
-    """The columnar body of `POST /predict`."""
+    """The columnar body of `POST /predict`; each row is kept as the text that was sent."""
 
     columns: Annotated[list[Name], Meta(min_length=1, max_length=30_000)]
-    rows: Annotated[list[list[Cell]], Meta(min_length=1)]
+    rows: Annotated[list[Raw], Meta(min_length=1)]
     site_reference: Text | None = None
 
 
-class _Shape(Struct, frozen=True):
-    columns: Raw | UnsetType = UNSET
+class _Plan(NamedTuple):
+    """Where the cells of a row go: heads as (place, part of a patient, key), taxa as places and their lineages."""
+
+    heads: tuple[tuple[int, str, str], ...]
+    taxa: tuple[int, ...]
+    amounts: Callable[[tuple[Any, ...]], Any]
+    lineages: tuple[str, ...]
+    rows: msgspec.json.Decoder[list[tuple[Any, ...]]]
 
 
-_SHAPE = decoder(_Shape)
+_TABLE = decoder(ColumnarRequest)
+_SHAPE = decoder(dict[str, Raw])
+_COLUMNS_FIRST = re.compile(rb'\s*{\s*"columns"')
+_PLACE = re.compile(r" - at `\$\[(\d+)\](?:\[(\d+)\])?")
 
 
 def is_columnar(body: bytes) -> bool:
     """Return whether a JSON body has `columns`; a body that is no JSON object has not."""
+    if _COLUMNS_FIRST.match(body) or b'"columns"' not in body:
+        return b'"columns"' in body
     try:
-        return _SHAPE.decode(body).columns is not UNSET
+        return "columns" in _SHAPE.decode(body)
     except (DecodeError, UnicodeDecodeError, RecursionError):
         return False
 
 
+def read_table(body: bytes) -> ColumnarRequest:
+    """Return the table of a JSON body; raises RequestError (400, 422) as `decode` does."""
+    return decode(body, _TABLE, lambda table: 2 + (table.site_reference is not None))
+
+
 def rows_of(table: ColumnarRequest) -> PredictRequest:
-    """Return the same request row by row; raises RequestError (422) for a column or cell that cannot be."""
-    plan = [_target(name, i) for i, name in enumerate(table.columns)]
-    if len(set(table.columns)) < len(plan):
+    """Return the same request row by row; raises RequestError (422) for a column or cell that cannot be.
+
+    The amounts of all rows stay one table: `microbiome.taxa` of a patient is a view of its row.
+    """
+    if len(set(table.columns)) < len(table.columns):
         raise RequestError(422, "duplicate_column", "a column stands twice", "columns", "Name each column once")
-    ragged = next((i for i, row in enumerate(table.rows) if len(row) != len(plan)), None)
-    if ragged is not None:
-        hint = f"Send {len(plan)} cells, one per column"
-        raise RequestError(422, "ragged_row", "a row has too few or too many cells", f"rows[{ragged}]", hint)
-    taxa = _taxa(table, plan)
-    few = [(i, part, key) for i, (part, key) in enumerate(plan) if part != "taxa"]
-    heads = [_head(row, few, has_taxa=bool(own)) for row, own in zip(table.rows, taxa, strict=True)]
+    plan = _plan(tuple(table.columns))
+    rows = _typed(table, plan)
+    taxa = Taxa(plan.lineages, np.array([plan.amounts(row) for row in rows], dtype=float).reshape(len(rows), -1))
+    np.nan_to_num(taxa.amounts, copy=False)  # null became NaN: no count
+    measured: list[bool] = np.any(taxa.amounts, axis=1).tolist()
+    heads = [_head(row, plan, has_taxa) for row, has_taxa in zip(rows, measured, strict=True)]
     request = convert({"patients": heads, "site_reference": table.site_reference}, PredictRequest)
-    patients = [_with_taxa(patient, own) for patient, own in zip(request.patients, taxa, strict=True)]
+    patients = [
+        _with_taxa(patient, TaxaRow(taxa, i)) if has_taxa else patient
+        for i, (patient, has_taxa) in enumerate(zip(request.patients, measured, strict=True))
+    ]
     return replace(request, patients=patients)
 
 
-def _taxa(table: ColumnarRequest, plan: list[tuple[str, str]]) -> list[dict[str, float]]:
-    """Taxon -> amount per row. They are most of the cells, so they are checked by the block, not one by one."""
-    at = [i for i, (part, _) in enumerate(plan) if part == "taxa"]
-    names = [plan[i][1] for i in at]
-    pick = itemgetter(*at) if len(at) > 1 else lambda row: tuple(row[i] for i in at)
-    block = [list(pick(row)) for row in table.rows]
-    try:
-        amounts = convert(block, _BLOCK)
-    except RequestError:
-        for i, cells in enumerate(block):
-            _check_row(cells, i)
-        raise
-    return [{name: cell for name, cell in zip(names, cells, strict=True) if cell} for cells in amounts]
+def sent_rows(table: ColumnarRequest) -> list[Json]:
+    """Return, per row, what its receipt opens to: the digest of the columns, and the row's text as it was sent."""
+    columns = json_digest(table.columns)
+    return [{"columns": columns, "row": bytes(row).decode()} for row in table.rows]
 
 
-def _check_row(cells: list[Cell], i: int) -> None:
+@lru_cache(maxsize=8)
+def _plan(columns: tuple[str, ...]) -> _Plan:
+    """A clinic sends the same columns again and again: what follows from them is worked out once."""
+    targets = [_target(name, i) for i, name in enumerate(columns)]
+    taxa = tuple(i for i, (part, _) in enumerate(targets) if part == "taxa")
+    types = tuple((Amount | None) if part == "taxa" else Cell for part, _ in targets)
+    heads = tuple((i, part, key) for i, (part, key) in enumerate(targets) if part != "taxa")
+    amounts = itemgetter(*taxa) if taxa else lambda row: ()
+    return _Plan(heads, taxa, amounts, tuple(targets[i][1] for i in taxa), decoder(list[tuple[types]]))  # type: ignore[valid-type]
+
+
+def _typed(table: ColumnarRequest, plan: _Plan) -> list[tuple[Any, ...]]:
     try:
-        convert([cells], _BLOCK)
-    except RequestError as fault:
-        fault.field = f"patients[{i}].microbiome.taxa[...]"
-        raise
+        return plan.rows.decode(b"[" + b",".join(table.rows) + b"]")
+    except msgspec.ValidationError as error:
+        row, column = found.groups() if (found := _PLACE.search(str(error))) else (None, None)
+        if row is not None and column is None and str(error).startswith("Expected `array` of length"):
+            hint = f"Send {len(table.columns)} cells, one per column"
+            place = f"rows[{row}]"
+            raise RequestError(422, "ragged_row", "a row has too few or too many cells", place, hint) from None
+        fault = fault_of(str(error))
+        if column is not None and int(column) in plan.taxa:
+            fault.field = f"patients[{row}].microbiome.taxa[...]"
+        raise fault from None
 
 
 def _target(name: str, i: int) -> tuple[str, str]:
@@ -107,19 +143,21 @@ def _target(name: str, i: int) -> tuple[str, str]:
     return "", name
 
 
-def _head(row: list[Cell], few: list[tuple[int, str, str]], *, has_taxa: bool) -> dict[str, Any]:
+def _head(row: tuple[Any, ...], plan: _Plan, has_taxa: bool) -> dict[str, Any]:
     """A patient without taxa, as the plain body would have it."""
-    parts: dict[str, dict[str, Any]] = {"": {}, "baseline": {}, "microbiome": {}, "lifestyle": {}}
-    for i, part, key in few:
+    patient: dict[str, Any] = {"baseline": {}, "lifestyle": {}, "microbiome": {}}
+    parts = {**patient, "": patient}
+    for i, part, key in plan.heads:
         if row[i] is not None:
             parts[part][key] = row[i]
-    patient = {**parts[""], "baseline": parts["baseline"], "lifestyle": parts["lifestyle"]}
-    if has_taxa or parts["microbiome"]:
-        patient["microbiome"] = {**parts["microbiome"], "taxa": {}}
+    if has_taxa or patient["microbiome"]:
+        patient["microbiome"]["taxa"] = {}
+    else:
+        del patient["microbiome"]
     return patient
 
 
-def _with_taxa(patient: Patient, taxa: dict[str, float]) -> Patient:
-    if patient.microbiome is None:
-        return patient
-    return replace(patient, microbiome=replace(patient.microbiome, taxa=taxa))
+def _with_taxa(patient: Patient, taxa: TaxaRow) -> Patient:
+    return (
+        patient if patient.microbiome is None else replace(patient, microbiome=replace(patient.microbiome, taxa=taxa))
+    )

@@ -12,14 +12,15 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
+from msgspec.json import encode
 
 from models.bundle import Bundle
 from serving.answering import answer_patients
-from serving.columnar import LISTS, ColumnarRequest, rows_of
+from serving.columnar import LISTS, read_table, rows_of, sent_rows
 from serving.desk import Desk
 from serving.faults import RequestError
 from serving.predict import model_of
-from serving.schemas import Text, convert, decode, decoder
+from serving.schemas import Text, decode, decoder
 from serving.wire import Call, Reply, reply
 
 Json = dict[str, Any]
@@ -139,15 +140,19 @@ def ask(
         raise RequestError(413, "too_many_rows", "too many rows in one request", "", hint)
     lists = {i for i, name in enumerate(columns) if name in LISTS}
     cells = [[_cell(cell, i in lists) for i, cell in enumerate(row)] for row in rows]
-    table = convert({"columns": list(columns), "rows": cells}, ColumnarRequest)
-    predictions: list[Json] = answer_patients(served, call.principal, rows_of(table), route)["predictions"]
-    return predictions
+    table = read_table(encode({"columns": list(columns), "rows": cells}))
+    answer = answer_patients(served, call.principal, rows_of(table), route, lambda: sent_rows(table))
+    return list(answer["predictions"])
 
 
 def _cell(cell: Any, is_list: bool) -> Any:
     """A text column has no null: an empty text is a blank. A list is written with commas."""
     if cell == "" or (isinstance(cell, float) and math.isnan(cell)):
         return None
+    if isinstance(cell, float) and math.isinf(cell):
+        raise RequestError(
+            422, "out_of_range", "a number is infinite", "", "Send finite numbers; leave unknown cells blank"
+        )
     if is_list and isinstance(cell, str):
         parts = [part.strip() for part in cell.split(",")]
         return [int(part) if part.isdecimal() else part for part in parts]

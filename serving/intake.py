@@ -6,16 +6,20 @@ Arms, covariates, their levels and the time scale are those of the bundle; a fau
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from features import lifestyle
-from features.importers.clinic import PatientInput, Value
+from features.importers.clinic import PatientInput, TaxaRow, Value
 from serving.clinical import FLAGS
 from serving.faults import RequestError
 from serving.schemas import Cell, Person
 
 #: Time units of a model in which weeks can be expressed; others ("code", "none") have no length.
 PER_WEEK: Mapping[str, float] = {"day": 7.0, "week": 1.0, "month": 12 / 52.1775, "year": 1 / 52.1775}
+#: Declared fields that are numbers, with their range: most cells need no more than this look.
+_PLAIN_NUMBERS = {name: (own.low, own.high) for name, own in lifestyle.FIELDS.items() if not own.coding}
+_NOTHING = (1.0, 0.0)
 FAR = 1.5  # a horizon beyond 1.5 times the longest (or under 1/1.5 of the shortest) seen in training is far
 
 
@@ -43,7 +47,14 @@ def unit_reasons(model_unit: str, unit: str | None) -> list[str]:
 
 
 def patient_input(
-    person: Person, arm: str, score: float, manifest: Mapping[str, Any], *, place: str, key: str
+    person: Person,
+    arm: str,
+    score: float,
+    manifest: Mapping[str, Any],
+    *,
+    place: str,
+    key: str,
+    study: str | None = None,
 ) -> PatientInput:
     """Return a person as the importer wants them; `place` is the path of the person in the request.
 
@@ -64,41 +75,53 @@ def patient_input(
         lag=lag_of(manifest, person.weeks),
         taxa=_taxa(person, place),
         lifestyle=_lifestyle(person, manifest["covariates"], place),
+        study=study,
+        protocol=None if person.microbiome is None else person.microbiome.protocol,
     )
 
 
 def _taxa(person: Person, place: str) -> Mapping[str, float] | None:
     if person.microbiome is None:
         return None
-    if not any(person.microbiome.taxa.values()):
+    taxa: Mapping[str, float] = person.microbiome.taxa
+    if not (isinstance(taxa, TaxaRow) or any(taxa.values())):  # a row without amounts is no sample
         hint = "Send at least one abundance above zero, or no microbiome"
         field = f"{place}.microbiome.taxa"
         raise RequestError(422, "empty_sample", "a sample has no abundance above zero", field, hint)
-    return person.microbiome.taxa
+    return taxa
 
 
 def _lifestyle(person: Person, covariates: Mapping[str, Any], place: str) -> dict[str, Value]:
     values: dict[str, Value] = {}
     for name, cell in person.lifestyle.items():
+        low, high = _PLAIN_NUMBERS.get(name, _NOTHING)
+        if type(cell) is float and low <= cell <= high:
+            values[name] = cell
+            continue
         if name not in covariates and name not in lifestyle.FIELDS:
             known = sorted({*covariates, *lifestyle.FIELDS})
             hint = "Known fields: " + ", ".join(known[:60])
             raise RequestError(422, "unknown_field", "a field is not known here", f"{place}.lifestyle", hint)
-        value: Value = float(cell) if isinstance(cell, bool | int) else cell
-        _check(name, value, covariates.get(name), f"{place}.lifestyle.{name}")
-        values[name] = lifestyle.canonical(name, value)
+        learned = covariates.get(name)
+        try:
+            values[name] = _canonical(name, cell, "" if learned is None else learned["kind"])
+        except RequestError as fault:
+            field = f"{place}.lifestyle.{name}"
+            raise RequestError(fault.status, fault.code, fault.message, field, fault.hint) from None
     return values
 
 
-def _check(name: str, value: Cell, learned: Mapping[str, Any] | None, field: str) -> None:
-    """Refuse what a declared field cannot hold, and text where the model learned a number."""
-    number = learned is not None and learned["kind"] == "numeric" and isinstance(value, float)
+@lru_cache(maxsize=1024)
+def _canonical(name: str, cell: Cell, kind: str) -> Value:
+    """Return a cell by its field's code; refuse what the field cannot hold, and text where the model learned a number."""
+    value: Value = float(cell) if isinstance(cell, bool | int) else cell
+    number = kind == "numeric" and isinstance(value, float)
     wrong = lifestyle.fault(name, value)
     # A model may have learned a coded field (smoking) from a table of 0 and 1.
     if wrong and not (wrong == "unknown_code" and number):
         hint = f"Expected {lifestyle.allowed(name)}"
-        raise RequestError(422, wrong, "a lifestyle value is not one the field can hold", field, hint)
-    if isinstance(value, str) and learned is not None and learned["kind"] == "numeric":
-        canonical = lifestyle.canonical(name, value)
-        if isinstance(canonical, str):
-            raise RequestError(422, "wrong_type", "the value has the wrong type", field, "a number")
+        raise RequestError(422, wrong, "a lifestyle value is not one the field can hold", name, hint)
+    code = lifestyle.canonical(name, value)
+    if kind == "numeric" and isinstance(code, str):
+        raise RequestError(422, "wrong_type", "the value has the wrong type", name, "a number")
+    return code

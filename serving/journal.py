@@ -72,7 +72,7 @@ def _events(answer: Answer) -> list[Event]:
             "prediction" if told["answered"] else "refusal",
             answer.who.key_id,
             facts[told["answered"]],
-            subject=f"{answer.who.tenant}/{person['id']}",
+            subject=f"{answer.who.tenant}/{told['id']}",
             input=person,
             answer=told,
             id=told["prediction_id"],

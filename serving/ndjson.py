@@ -61,8 +61,7 @@ def _one(desk: Desk, who: Principal, line: bytes, done: int) -> list[dict[str, A
 
 def _answer(desk: Desk, who: Principal, lines: list[bytes], done: int) -> list[dict[str, Any]]:
     request = PredictRequest([decode(line, _LINE) for line in lines])
-    sent = b'{"patients": [' + b",".join(lines) + b"]}"
-    reply = answer_patients(desk, who, request, "/predict", sent)
+    reply = answer_patients(desk, who, request, "/predict", lambda: [msgspec.json.decode(line) for line in lines])
     digest = reply["model"]["digest"]
     rows = enumerate(reply["predictions"], start=done + 1)
     return [{"line": number, "model_digest": digest, **row} for number, row in rows]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
+from features.counts import Array
 from features.encoding import SiteReference
 from features.importers.clinic import PatientInput, design_of
 from features.instruments import find
@@ -117,10 +115,10 @@ def safety(person: Person) -> list[Json]:
 def _question(bundle: Bundle, person: Person, arm: str, place: str, i: int, study: str | None) -> Question:
     manifest = bundle.manifest
     score = total(person.baseline, f"{place}.baseline")
-    row = patient_input(person, arm, score, manifest, place=place, key=str(i))
+    row = patient_input(person, arm, score, manifest, place=place, key=str(i), study=study)
     unit = person.microbiome.unit if person.microbiome else None
     refused = refusals(person, arm) + horizon_reasons(manifest, row.lag) + unit_reasons(manifest["unit"], unit)
-    return Question(person, arm, replace(row, study=study), refused)
+    return Question(person, arm, row, refused)
 
 
 def answers(bundle: Bundle, asked: Sequence[Question], site: SiteReference | None = None) -> list[Json]:
@@ -130,47 +128,57 @@ def answers(bundle: Bundle, asked: Sequence[Question], site: SiteReference | Non
     for unit in sorted(set(units)):
         rows = [i for i, own in enumerate(units) if own == unit]
         predictions = bundle.predict(design_of([asked[i].row for i in rows], unit=unit), site)
-        for k, i in enumerate(rows):
-            replies[i] = _reply(bundle, asked[i], predictions, k)
+        for i, told in zip(rows, _told(predictions), strict=True):
+            replies[i] = _reply(asked[i], told, predictions.level, bundle.manifest["claim"])
     return replies
 
 
-def _reply(bundle: Bundle, asked: Question, predictions: Predictions, k: int) -> Json:
-    reasons = [*asked.refused, *(r for r in predictions.reasons[k] if r not in asked.refused)]
-    answered = not asked.refused and bool(predictions.answered[k])
-    lower, upper = _number(predictions.lower[k]), _number(predictions.upper[k])
-    if answered and lower is not None and upper is not None and lower < 0 < upper:
-        reasons.append("direction_uncertain")
-    head = {
+class Told(NamedTuple):
+    """One row of the bundle's answer as JSON values: what does not exist (NaN) is None."""
+
+    answered: bool
+    reasons: tuple[str, ...]
+    change: float | None
+    lower: float | None
+    upper: float | None
+    p_response: float | None
+    p_remission: float | None
+    floor_change: float | None
+    contributions: dict[str, float | None]
+
+
+def _told(found: Predictions) -> Iterator[Told]:
+    numbers = (found.change, found.lower, found.upper, found.p_response, found.p_remission, found.floor_change)
+    parts = zip(*(_values(part) for part in found.contributions.values()), strict=True)
+    contributions = [dict(zip(found.contributions, row, strict=True)) for row in parts]
+    return map(Told, found.answered.tolist(), found.reasons, *map(_values, numbers), contributions)
+
+
+def _values(column: Array) -> list[float | None]:
+    """JSON has no NaN: what does not exist is null."""
+    return [None if value != value else value for value in column.tolist()]  # noqa: PLR0124 - NaN differs from itself
+
+
+def _reply(asked: Question, told: Told, level: float, claim: str) -> Json:
+    reasons = [*asked.refused, *(r for r in told.reasons if r not in asked.refused)]
+    answered = not asked.refused and told.answered
+    interval = None
+    if answered and told.lower is not None and told.upper is not None:
+        interval = {"level": level, "lower": told.lower, "upper": told.upper}
+        if told.lower < 0 < told.upper:
+            reasons.append("direction_uncertain")
+    return {
         "id": asked.person.id,
-        "prediction_id": uuid.uuid4().hex,
+        "prediction_id": secrets.token_hex(16),
         "answered": answered,
         "reasons": reasons,
-    }
-    numbers = _numbers(asked, predictions, k) if answered else NO_NUMBERS
-    return {**head, **numbers, "safety": safety(asked.person), "claim": bundle.manifest["claim"]}
-
-
-NO_NUMBERS: Json = dict.fromkeys(
-    ("change", "follow_up", "interval", "response_probability", "remission_probability", "floor_change",
-     "contributions")
-)  # fmt: skip
-
-
-def _numbers(asked: Question, predictions: Predictions, k: int) -> Json:
-    change, lower, upper = (_number(v[k]) for v in (predictions.change, predictions.lower, predictions.upper))
-    interval = None if lower is None else {"level": predictions.level, "lower": lower, "upper": upper}
-    return {
-        "change": change,
-        "follow_up": None if change is None else asked.row.score + change,
+        "change": told.change if answered else None,
+        "follow_up": asked.row.score + told.change if answered and told.change is not None else None,
         "interval": interval,
-        "response_probability": _number(predictions.p_response[k]),
-        "remission_probability": _number(predictions.p_remission[k]),
-        "floor_change": _number(predictions.floor_change[k]),
-        "contributions": {block: _number(part[k]) for block, part in predictions.contributions.items()},
+        "response_probability": told.p_response if answered else None,
+        "remission_probability": told.p_remission if answered else None,
+        "floor_change": told.floor_change if answered else None,
+        "contributions": told.contributions if answered else None,
+        "safety": safety(asked.person),
+        "claim": claim,
     }
-
-
-def _number(value: np.float64) -> float | None:
-    """JSON has no NaN: what does not exist is null."""
-    return None if np.isnan(value) else float(value)

@@ -6,13 +6,16 @@ A handler is a plain function of the desk and a call; it knows nothing of socket
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
+
+import msgspec
 
 from serving import cds_hooks, fhir, inference, invocations, website
 from serving.access import ROLES
-from serving.answering import answer_comparison, answer_soon
+from serving.answering import Sent, answer_comparison, answer_soon
 from serving.card import card
-from serving.columnar import ColumnarRequest, is_columnar, rows_of
+from serving.columnar import is_columnar, read_table, rows_of, sent_rows
 from serving.desk import Desk
 from serving.faults import RequestError
 from serving.openapi import openapi, page
@@ -21,7 +24,6 @@ from serving.schemas import CompareRequest, PredictRequest, decode, decoder
 from serving.wire import CSV, FHIR, HTML, JSON, LARGE, NDJSON, OPEN, PROMETHEUS, Call, Reply, Route, reply
 
 _PREDICT = decoder(PredictRequest)
-_COLUMNS = decoder(ColumnarRequest)
 _COMPARE = decoder(CompareRequest)
 _OUTCOMES = decoder(OutcomesRequest)
 
@@ -37,13 +39,22 @@ async def post_predict(desk: Desk, call: Call) -> Reply:
     return await desk.repeats.once(call, answer)
 
 
-def _asked(desk: Desk, call: Call) -> tuple[PredictRequest, bytes | None]:
-    columnar = is_columnar(call.body)
-    request = rows_of(decode(call.body, _COLUMNS)) if columnar else decode(call.body, _PREDICT)
-    if len(request.patients) > desk.settings.row_limit:
+def _asked(desk: Desk, call: Call) -> tuple[PredictRequest, Sent]:
+    sent: Sent
+    if is_columnar(call.body):
+        table = read_table(call.body)
+        _check_size(desk, len(table.rows))
+        request, sent = rows_of(table), partial(sent_rows, table)
+    else:
+        request, sent = decode(call.body, _PREDICT), lambda: msgspec.json.decode(call.body)["patients"]
+        _check_size(desk, len(request.patients))
+    return request, sent
+
+
+def _check_size(desk: Desk, rows: int) -> None:
+    if rows > desk.settings.row_limit:
         hint = f"Send at most {desk.settings.row_limit} patients at once"
         raise RequestError(413, "too_many_rows", "too many patients in one request", "patients", hint)
-    return request, None if columnar else call.body
 
 
 def post_compare(desk: Desk, call: Call) -> Reply:

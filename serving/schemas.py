@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -98,19 +99,31 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
 T = TypeVar("T")
 
 
-def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
-    """Return the typed request of JSON bytes; raises RequestError (400 not JSON, 422 not as specified)."""
+def decode(body: bytes, decoder: msgspec.json.Decoder[T], names: Callable[[T], int] | None = None) -> T:
+    """Return the typed request of JSON bytes; raises RequestError (400 not JSON, 422 not as specified).
+
+    `names` counts the names of fields that a request was read from, where that is cheaper than reading it again.
+    """
     try:
         request = decoder.decode(body)
-        # Readers differ on which of two equal names counts: such a body means nothing. Numbers are not looked at.
-        json.loads(body, object_pairs_hook=_named_once, parse_int=len, parse_float=len, strict=False)
+        # Readers differ on which of two equal names counts: such a body means nothing. Each name has a colon after it; with
+        # no more colons than names read none stands twice, otherwise (a text may hold a colon) look. Numbers are not read.
+        if body.count(b":") > (names(request) if names else _names_in(msgspec.json.decode(body))):
+            json.loads(body, object_pairs_hook=_named_once, parse_int=len, parse_float=len, strict=False)
         return request
     except msgspec.ValidationError as error:
         # `from None`: the decoder's message may hold what a patient sent, so it must not travel further.
-        raise _fault(str(error)) from None
+        raise fault_of(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, json.JSONDecodeError):
         hint = "Send one UTF-8 JSON object without NaN or Infinity"
         raise RequestError(400, "malformed_json", "the body is not JSON", "", hint) from None
+
+
+def _names_in(value: Any) -> int:
+    """The number of fields in all objects of a JSON value."""
+    if isinstance(value, dict):
+        return len(value) + sum(_names_in(own) for own in value.values() if isinstance(own, dict | list))
+    return sum(_names_in(own) for own in value if isinstance(own, dict | list)) if isinstance(value, list) else 0
 
 
 def _named_once(pairs: list[tuple[str, Any]]) -> None:
@@ -124,10 +137,11 @@ def convert(value: Any, schema: type[T]) -> T:
     try:
         return msgspec.convert(value, schema)
     except msgspec.ValidationError as error:
-        raise _fault(str(error)) from None
+        raise fault_of(str(error)) from None
 
 
-def _fault(text: str) -> RequestError:
+def fault_of(text: str) -> RequestError:
+    """Return what we say of a decoder's message; nothing that was sent is in it."""
     code, message = next(((c, m) for start, c, m in _MEANINGS if text.startswith(start)), _MEANINGS[-1][1:])
     field = _field(text)
     missing = _MISSING.match(text)

@@ -40,8 +40,10 @@ def total(baseline: Baseline, place: str) -> float:
 
 def self_harm(baseline: Baseline) -> str:
     """Return `positive`, `negative` or `not_assessed` for the item on self-harm."""
+    if baseline.items is None:
+        return "not_assessed"
     instrument = find(baseline.instrument)
-    if baseline.items is None or instrument.self_harm_item is None:
+    if instrument.self_harm_item is None:
         return "not_assessed"
     return _from_items(instrument, baseline.items, "items").self_harm_item or "not_assessed"
 

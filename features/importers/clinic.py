@@ -6,8 +6,8 @@ and the same patient in a batch get the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,13 +19,43 @@ from features.taxa import genus_columns
 Value = float | str | None
 
 
-@dataclass(frozen=True)
-class PatientInput:
+class Taxa(NamedTuple):
+    """The samples of several people as one table: lineages, and n × t amounts."""
+
+    lineages: tuple[str, ...]
+    amounts: Array
+
+
+class TaxaRow(Mapping[str, float]):
+    """One sample of a table, as lineage -> amount; what is zero is not in it."""
+
+    def __init__(self, table: Taxa, row: int) -> None:
+        """View a row of a table."""
+        self.table, self.row = table, row
+
+    def __getitem__(self, lineage: str) -> float:
+        """Return the amount of a taxon that is there."""
+        return dict(self._cells())[lineage]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the lineages of what is there."""
+        return (lineage for lineage, _ in self._cells())
+
+    def __len__(self) -> int:
+        """Return how many taxa are there."""
+        return int(np.count_nonzero(self.table.amounts[self.row]))
+
+    def _cells(self) -> Iterator[tuple[str, float]]:
+        amounts = self.table.amounts[self.row]
+        return ((self.table.lineages[j], float(amounts[j])) for j in np.flatnonzero(amounts))
+
+
+class PatientInput(NamedTuple):
     """One validated question: who (`id`, unique within a request), measured how, to be given which arm.
 
     `lag` is the time from baseline to follow-up in the model's own time unit, None where it has none; `taxa`
     maps lineage to abundance and is None without a stool sample; `functions` maps gene family (KO) to abundance, the whole
-    table of the sample; `lifestyle` holds a float, a text or None.
+    table of the sample; `protocol` names how the sample was taken and sequenced; `lifestyle` holds a float, a text or None.
     """
 
     id: str
@@ -33,9 +63,10 @@ class PatientInput:
     score: float
     lag: float | None = None
     taxa: Mapping[str, float] | None = None
-    lifestyle: Mapping[str, Value] = field(default_factory=dict)
+    lifestyle: Mapping[str, Value] = {}
     study: str | None = None
     functions: Mapping[str, float] | None = None
+    protocol: str | None = None
 
 
 def design_of(patients: Sequence[PatientInput], *, unit: str = "counts", functions: Collection[str] = ()) -> Design:
@@ -55,7 +86,7 @@ def design_of(patients: Sequence[PatientInput], *, unit: str = "counts", functio
         abundance=abundance, stool=np.array([one.taxa is not None for one in patients], dtype=bool), unit=unit,
         covariates=_lifestyle(patients), follow_up=nothing, label=_objects([None] * n),
         function_names=() if shares is None else shares.lineages,
-        functions=None if shares is None else shares.rows(ids),
+        functions=None if shares is None else shares.rows(ids), protocol=_objects([one.protocol for one in patients]),
     )  # fmt: skip
 
 
@@ -66,14 +97,32 @@ def _lifestyle(patients: Sequence[PatientInput]) -> Columns:
 
 def _genera(samples: Sequence[Mapping[str, float] | None]) -> tuple[tuple[str, ...], Array]:
     """Genus labels and the n × genera sums, added in the order of the lineages' names; zeros without a sample."""
+    lineages, amounts = _shared_table(samples) or _table(samples)
+    genera, group = genus_columns(lineages)
+    return genera, summed_columns(amounts, np.array(group, dtype=np.int64), len(genera))
+
+
+def _table(samples: Sequence[Mapping[str, float] | None]) -> Taxa:
     lineages = sorted({name for own in samples if own for name in own})
     place = {name: j for j, name in enumerate(lineages)}
-    table = np.zeros((len(samples), len(lineages)))
-    for row, own in zip(table, samples, strict=True):
+    amounts = np.zeros((len(samples), len(lineages)))
+    for row, own in zip(amounts, samples, strict=True):
         if own:
             row[[place[name] for name in own]] = list(own.values())
-    genera, group = genus_columns(lineages)
-    return genera, summed_columns(table, np.array(group, dtype=np.int64), len(genera))
+    return Taxa(tuple(lineages), amounts)
+
+
+def _shared_table(samples: Sequence[Mapping[str, float] | None]) -> Taxa | None:
+    """The rows of the one table that all samples are views of, its columns sorted; None where there is no such table."""
+    rows = [own for own in samples if isinstance(own, TaxaRow)]
+    if not rows or len(rows) < sum(own is not None for own in samples) or len({id(own.table) for own in rows}) > 1:
+        return None
+    table = rows[0].table
+    order = sorted(range(len(table.lineages)), key=table.lineages.__getitem__)
+    amounts = np.zeros((len(samples), len(order)))
+    measured = [i for i, own in enumerate(samples) if own is not None]
+    amounts[measured] = table.amounts[[own.row for own in rows]][:, order]
+    return Taxa(tuple(table.lineages[j] for j in order), amounts)
 
 
 def _families(patients: Sequence[PatientInput]) -> Counts | None:

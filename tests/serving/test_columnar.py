@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from serving.columnar import ColumnarRequest, is_columnar, rows_of
+from serving.columnar import is_columnar, read_table, rows_of
 from serving.faults import RequestError
 from serving.predict import predict
-from serving.schemas import PredictRequest, convert, decode, decoder
+from serving.schemas import PredictRequest, convert
 
 COLUMNS = [
     *("id", "intervention", "weeks", "baseline.instrument", "baseline.score", "lifestyle.age_years"),
@@ -28,7 +28,7 @@ PLAIN = [
 
 
 def read(columns, rows):
-    return rows_of(decode(json.dumps({"columns": columns, "rows": rows}).encode(), decoder(ColumnarRequest)))
+    return rows_of(read_table(json.dumps({"columns": columns, "rows": rows}).encode()))
 
 
 def test_columns_and_plain_bodies_are_the_same_patients(bundles):

@@ -35,9 +35,8 @@ def desk(bundles, tmp_path):
 
 
 def ask(desk, *patients):
-    body = {"patients": list(patients)}
-    sent = json.dumps(body).encode()
-    return answer_patients(desk, WHO, convert(body, PredictRequest), "/predict", sent)["predictions"]
+    request = convert({"patients": list(patients)}, PredictRequest)
+    return answer_patients(desk, WHO, request, "/predict", lambda: patients)["predictions"]
 
 
 def entries(desk):
@@ -106,7 +105,7 @@ def test_one_bad_answer_among_those_written_together_harms_no_other(desk, patien
 
 
 def _answer(name, patient):
-    return Answer(WHO, [patient], [{"prediction_id": name, "answered": True}], {"route": "/predict"})
+    return Answer(WHO, [patient], [{"id": "p", "prediction_id": name, "answered": True}], {"route": "/predict"})
 
 
 def test_every_answer_of_two_busy_workers_is_in_the_log_once(bundle_folder, start, person, tmp_path):
