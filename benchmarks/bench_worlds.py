@@ -9,7 +9,7 @@ while looking at seeds 0-3 of it, so those rows are not blind.
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from training.finalfit import fit_final
 from training.findings import widening
 from training.increment import increments
 from training.metrics import resamples
-from training.problem import pose
+from training.problem import literature_for, pose
 from training.protocol import evaluate, leave_one_study_out, outer_splits
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,15 +38,24 @@ class Scenario:
     world: World
     studies: int = 1
     null: bool = False
+    literature: str = "auto"
 
 
 SCENARIOS = {
     "A": Scenario("easy, strong effects", 2000, World(microbiome=2.2, moderation=2.0, lifestyle=1.4, noise=2.4)),
     "B": Scenario("realistic", 300, World(microbiome=1.2, moderation=0.8, lifestyle=1.0, noise=3.4)),
     "C": Scenario("small two-arm trial", 60, World(microbiome=1.2, moderation=0.8, noise=3.4, arms=("placebo", "probiotic"))),
+    "C0": Scenario("the same without published priors", 60,
+                   World(microbiome=1.2, moderation=0.8, noise=3.4, arms=("placebo", "probiotic")), literature="none"),
     "D": Scenario("6 studies, tested on 8 unseen", 900, World(microbiome=1.8, moderation=1.0), studies=6),
+    "c": Scenario("small trial, most of it from baseline", 60,
+                   World(microbiome=0.8, moderation=0.4, lifestyle=0.8, noise=2.9, arms=("placebo", "probiotic"))),
+    "c0": Scenario("the same without published priors", 60,
+                   World(microbiome=0.8, moderation=0.4, lifestyle=0.8, noise=2.9, arms=("placebo", "probiotic")), literature="none"),
     "E": Scenario("null: the microbiome says nothing", 800, World(lifestyle=1.5, noise=3.2), null=True),
     "F": Scenario("5,000 ASVs", 800, World(microbiome=1.9, moderation=1.4, noise=2.8, asv_per_genus=23)),
+    "G": Scenario("the arm follows severity and age", 1200, World(microbiome=1.6, moderation=1.4, confounded=0.5)),
+    "H": Scenario("served older, sicker, more antibiotics, fewer reads", 1000, World(microbiome=1.8, moderation=1.4, noise=2.8, shift=1.0)),
     "S": Scenario("two genera carry it (sparse)", 800, World(microbiome=1.9, moderation=1.0, truth="sparse")),
     "T": Scenario("thresholds, not log-linear", 1000, World(microbiome=2.2, moderation=1.4, noise=2.6, truth="threshold")),
     "W": Scenario("whole families carry it", 800, World(microbiome=1.9, moderation=1.0, truth="family")),
@@ -73,6 +82,7 @@ def measure(scenario: Scenario, seed: int) -> list[float]:
         subjects=FRESH, seed=seed, studies=studies, null=scenario.null, world=scenario.world, population=1
     )
     problem = pose(cohort, "PHQ-9")
+    problem = replace(problem, literature=literature_for(problem, scenario.literature))
     evaluation = evaluate(
         problem, outer_splits(problem, repeats=1, seed=0), seed=0, candidates=("additive",), title=scenario.title
     )

@@ -38,7 +38,9 @@ TRUTHS = ("linear", "threshold", "sparse", "family")
 class World:
     """What is true in a simulated world; sizes are standard deviations in PHQ-9 points.
 
-    `truth`: `linear` log-ratios of genera, `threshold` steps in them, `sparse` two genera, `family` whole families.
+    `truth`: `linear` log-ratios of genera, `threshold` steps in them and in lifestyle, `sparse` two genera, `family` whole
+    families. `confounded`: how strongly severity and age decide the arm (0 = randomised). `shift`: how much older and sicker another
+    population is, with more antibiotics and fewer reads (0 = alike).
     """
 
     microbiome: float = 1.6
@@ -50,6 +52,8 @@ class World:
     study_shift: float = 0.6
     asv_per_genus: int = 1
     missing: float = 0.08
+    confounded: float = 0.0
+    shift: float = 0.0
 
 
 def simulate(*, subjects: int, seed: int, studies: int = 1, null: bool = False, world: World | None = None,
@@ -64,24 +68,34 @@ def simulate(*, subjects: int, seed: int, studies: int = 1, null: bool = False, 
     taxa = _Taxa.draw(nature, _lineages(), world)
     study = people.integers(studies, size=subjects) + (100 * population if studies > 1 else 0)
     latent = taxa.abundances(people, study, world.study_shift * (studies > 1))
-    life, effect = _lifestyle(people, subjects)
-    severity = people.normal(size=subjects)
+    shift = world.shift if population else 0.0
+    life, effect = _lifestyle(people, subjects, shift, world.truth)
+    severity = people.normal(size=subjects) + 0.5 * shift
     baseline = np.clip(np.round(13 + SEVERITY * severity + people.normal(0, MEASURED, subjects)), 3, 27)
     arm = people.integers(len(world.arms), size=subjects)
+    if world.confounded:
+        arm = _chosen_arm(people, world, (baseline - 13) / SEVERITY + (life["age_years"] - 42) / 13)
     shared = 11.3 + LASTING * severity + world.lifestyle * effect
     centre = _centres(taxa, latent, shared, null, world)
     drawn = centre[np.arange(subjects), arm] + people.normal(0, world.noise, subjects)
     names = np.array([f"S{population}{i:05d}" for i in range(subjects)], dtype=object)
-    counts = _reads(people, latent, names, _lineages(), world)
+    counts = _reads(people, latent, names, _lineages(), world, shift)
     scores = (baseline, np.clip(np.round(drawn), 0, 27))
     cohort = _tables(
         people, names, study, studies, np.array(world.arms, dtype=object)[arm], life, scores, counts, world
     )
     truth = {
         "subject_id": np.repeat(names, len(world.arms)).tolist(), "arm": list(world.arms) * subjects,
-        "expected_change": (_seen(centre, severity, baseline, world.noise) - baseline[:, None]).ravel().tolist(),
+        "expected_change": (_seen(centre, severity, baseline, world.noise, 0.5 * shift) - baseline[:, None]).ravel().tolist(),
     }  # fmt: skip
     return cohort, truth
+
+
+def _chosen_arm(rng: np.random.Generator, world: World, leaning: Array) -> npt.NDArray[np.int64]:
+    """Return arms that the more severe and older choose from the end of the list, by a softmax of their leaning."""
+    place = np.linspace(-1.0, 1.0, len(world.arms))
+    liking = world.confounded * leaning[:, None] * place + rng.gumbel(size=(len(leaning), len(place)))
+    return np.asarray(liking.argmax(axis=1))
 
 
 def _centres(taxa: _Taxa, latent: Array, shared: Array, null: bool, world: World) -> Array:
@@ -143,13 +157,13 @@ def _balance(rng: np.random.Generator, common: Any, family: Any, t: int, truth: 
     return weights
 
 
-def _seen(centre: Array, severity: Array, baseline: Array, noise: float) -> Array:
+def _seen(centre: Array, severity: Array, baseline: Array, noise: float, usual: float) -> Array:
     """Return the people × arms expected scores given the observed baseline: the latent severity is not seen.
 
-    Severity given baseline is normal (both are, but for rounding and the ends of the scale).
+    Severity given baseline is normal (both are, but for rounding and the ends of the scale); `usual` is its mean.
     """
     share = SEVERITY**2 / (SEVERITY**2 + MEASURED**2)
-    guess = share * (baseline - 13) / SEVERITY
+    guess = usual + share * ((baseline - 13) / SEVERITY - usual)
     left = LASTING * np.sqrt(1 - share)
     return _expected_score(centre + LASTING * (guess - severity)[:, None], float(np.hypot(noise, left)))
 
@@ -164,28 +178,37 @@ def _lineages() -> list[str]:
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-def _lifestyle(rng: np.random.Generator, n: int) -> tuple[dict[str, Array], Array]:
-    """Return the lifestyle columns and their joint effect, scaled to sd 1 (positive = worse)."""
+def _lifestyle(rng: np.random.Generator, n: int, shift: float, truth: str) -> tuple[dict[str, Array], Array]:
+    """Return the lifestyle columns and their joint effect, scaled to sd 1 in a population that is not shifted (positive = worse)."""
     fibre, sleep = np.round(rng.lognormal(2.9, 0.4, n), 1), np.round(np.clip(rng.normal(7.0, 1.1, n), 3, 12), 1)
     life = {
-        "age_years": np.round(np.clip(rng.normal(42, 13, n), 18, 85)), "sex": rng.integers(2, size=n).astype(float),
+        "age_years": np.round(np.clip(rng.normal(42 + 10 * shift, 13, n), 18, 85)), "sex": rng.integers(2, size=n).astype(float),
         "bmi": np.round(np.clip(rng.normal(26, 4.5, n), 16, 50), 1), "fibre_g_day": fibre, "sleep_h": sleep,
         "fermented_servings_day": np.round(rng.gamma(1.2, 0.8, n), 1), "exercise_min_week": np.round(rng.gamma(1.5, 70, n)),
-        "antibiotics_3m": (rng.random(n) < 0.12).astype(float), "ssri": (rng.random(n) < 0.35).astype(float),
+        "antibiotics_3m": (rng.random(n) < 0.12 + 0.2 * shift).astype(float), "ssri": (rng.random(n) < 0.35).astype(float),
         "smoking": (rng.random(n) < 0.2).astype(float), "alcohol_units_week": np.round(rng.gamma(1.0, 5.0, n), 1),
     }  # fmt: skip
+    if truth == "threshold":
+        steps = (
+            1.2 * (life["sleep_h"] < 6)
+            - (fibre > 22)
+            - 0.8 * (life["exercise_min_week"] > 150)
+            + 0.8 * (life["bmi"] > 30)
+        )
+        return life, np.asarray((steps - steps.mean()) / steps.std())
     effect = -0.6 * np.log(fibre) + 0.45 * (sleep - 7.0) ** 2 / 1.5 - 0.06 * np.sqrt(life["exercise_min_week"])
     effect = effect + 0.4 * life["ssri"] + 0.3 * life["smoking"] + 0.25 * life["antibiotics_3m"]
     return life, np.asarray((effect - effect.mean()) / effect.std())
 
 
-def _reads(rng: np.random.Generator, latent: Array, names: Objects, lineages: list[str], world: World) -> Counts:
+def _reads(rng: np.random.Generator, latent: Array, names: Objects, lineages: list[str], world: World,
+           shift: float) -> Counts:  # fmt: skip
     share = np.exp(latent - latent.max(axis=1, keepdims=True))
     if world.asv_per_genus > 1:
         k, t = world.asv_per_genus, len(lineages)
         share = (share[:, :, None] * rng.dirichlet(np.full(k, 0.3), size=(len(names), t))).reshape(len(names), -1)
         lineages = [lineage for lineage in lineages for _ in range(k)]
-    depth = np.clip(rng.lognormal(10.0, 0.7, len(names)), 5_000, 100_000).astype(int)
+    depth = np.clip(rng.lognormal(10.0 - 0.8 * shift, 0.7, len(names)), 5_000, 100_000).astype(int)
     reads = rng.multinomial(depth, share / share.sum(axis=1, keepdims=True))
     row, column = np.nonzero(reads)
     samples = tuple(f"{name}.stool" for name in names)
