@@ -27,7 +27,7 @@ class RunConfig:
     user's own folds (columns subject_id, fold). `literature`: published effects as prior means: `auto` (small cohorts), `none`, or
     the name of a set. `jobs`: folds side by side (0 = one per core). `features`: further
     feature blocks, `diversity = true`, `producers = true`, `modules = "FILE"`. `intervals`: `by = "severity_third"` (or sex, arm, study) makes
-    them by group.
+    them by group. `subgroups`: groups whose error is stated, declared before the evaluation by standing here.
     """
 
     instrument: str = ""
@@ -45,6 +45,7 @@ class RunConfig:
     literature: str = "auto"
     features: Mapping[str, Any] = field(default_factory=dict)
     intervals: Mapping[str, str] = field(default_factory=dict)
+    subgroups: tuple[str, ...] = field(default_factory=tuple)
 
     @property
     def interval_groups(self) -> str:
@@ -56,7 +57,7 @@ class RunConfig:
         found = {
             name: (list(value) if isinstance(value, tuple) else value)
             for name, value in vars(self).items()
-            if name != "jobs" and (value or name not in ("features", "intervals"))
+            if name != "jobs" and (value or name not in ("features", "intervals", "subgroups"))
         }
         names = {setting: path.name for setting, path in self.files().items()}
         found |= {"splits": names.pop("splits", "")}
@@ -105,8 +106,9 @@ def read_config(path: Path | None, **given: Any) -> RunConfig:
             f"Known keys: {', '.join(sorted(known))}",
             file=str(path),
         )
-    if "accept" in found:
-        found["accept"] = tuple(found["accept"])
+    for name in ("accept", "subgroups"):
+        if name in found:
+            found[name] = tuple(found[name])
     return _checked(replace(RunConfig(**found), **{name: value for name, value in given.items() if value is not None}))
 
 
@@ -128,6 +130,8 @@ def _checked(config: RunConfig) -> RunConfig:
     if set(config.intervals) - {"by"} or config.interval_groups not in ("", *GROUPINGS):
         known = " or ".join(f'by = "{name}"' for name in GROUPINGS)
         raise invalid("unknown_intervals", "[intervals] has a setting that is not known", f"It may have: {known}")
+    if set(config.subgroups) - set(GROUPINGS):
+        raise invalid("unknown_subgroup", "no such subgroups", f"Choose from: {', '.join(GROUPINGS)}")
     if config.folds < 2:
         raise invalid("too_few_folds", "cross-validation needs at least 2 folds", "Set folds = 5")
     return config

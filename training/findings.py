@@ -11,7 +11,7 @@ from features.digest import file_digest
 from models.catalog import CANDIDATES, CATALOG
 from models.intervals import quantile
 from models.literature import published_arms
-from training import gates, splits
+from training import gates, people, splits
 from training.abstention import reject_curves
 from training.assess import (
     LEVEL,
@@ -44,8 +44,7 @@ def header(
     return {
         "format_version": 1, "run_id": run_id, "model_name": name, "instrument": problem.instrument.name, "task": problem.task,
         "positive": problem.positive, "config": config.recorded(), "data_digest": cohort.digest, "sources": dict(cohort.source),
-        "cohort": {"title": cohort.info.title, "randomised": cohort.info.randomised, "comparator": problem.comparator,
-                   "outcome_time_unit": cohort.info.outcome_time_unit or cohort.info.time_unit},
+        "cohort": people.described(cohort, problem), "missing_data": people.missing_data(problem),
         "split_digest": splits.digest(list(evaluation.splits), problem.subjects), "rows": len(problem.y), "subjects": problem.people,
         "dropped_rows": problem.dropped, "stool_rows": int(design.stool.sum()), "genera": len(design.genera),
         "arms": {str(arm): int((design.arm == arm).sum()) for arm in sorted(set(design.arm.tolist()))},

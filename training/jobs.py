@@ -20,7 +20,7 @@ from features.withdrawn import without
 from models.bundle import Bundle
 from models.catalog import CANDIDATES, CATALOG
 from models.seal import sign_folder
-from training import findings, gates, plots, report, runfolder, splits, tracking
+from training import findings, gates, people, plots, report, runfolder, splits, tracking
 from training.assess import HeldOut, held_out
 from training.config import SEARCH, RunConfig
 from training.finalfit import fit_final
@@ -106,6 +106,8 @@ def learn(cohort: Cohort, problem: Problem, config: RunConfig, *, run_id: str, n
         "noise": [{"best_inner_r2": best, "nested_r2": nested} for best, nested in noise],
         "leave_one_study_out": findings.study_figures(problem, studies),
         "literature": findings.literature_figures(problem, evaluation),
+        "subgroups": people.subgroups(problem, answers.get(CHOSEN, answers["mean"]), config.subgroups),
+        "sample_size": people.sample_size(problem, record["metrics"].get("r2", {}).get("estimate")),
     }
     clock = time.perf_counter()
     bundle, additive = None, evaluation.additive_s
@@ -171,6 +173,7 @@ def _write_down(api: Any, trained: Trained, started: float, say: Say) -> dict[st
         runfolder.write_oof(folder, trained.problem, trained.evaluation, trained.answers, secret)
         runfolder.write_splits(folder, trained.problem, trained.evaluation, secret)
         runfolder.write_rows(folder, trained.problem, secret)
+        runfolder.write_trials(folder, trained.evaluation)
         drawn = plots.draw_all(folder / "plots", trained.problem, trained.answers, record)
         (folder / "report.html").write_text(report.page(record, drawn), encoding="utf-8")
         runfolder.write_record(folder, record)

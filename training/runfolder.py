@@ -1,7 +1,7 @@
 """The run folder: what an auditor reads, written once per training. People appear as keyed digests only.
 
 run.json (the record), oof.tsv (held-out answers per person, repeat and model row), splits.tsv, rows.tsv (digests of the
-training rows), bundle/ (the fitted model as data), plots/, report.html, and a manifest with the digest of each.
+training rows), trials.tsv (what the inner loops tried), bundle/ (the fitted model as data), plots/, report.html, and a manifest with the digest of each.
 """
 
 from __future__ import annotations
@@ -89,6 +89,16 @@ def write_rows(folder: Path, problem: Problem, secret: bytes) -> None:
     for i in range(len(problem.y)):
         lines.append(f"{i}\t{subject_name(problem.subjects[i], secret)}\t{json_digest(row_content(problem, i))}")
     (folder / "rows.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write_trials(folder: Path, evaluation: Evaluation) -> None:
+    """Write trials.tsv: every configuration tried in the inner loop of every outer fold, its inner RMSE in points."""
+    lines = ["outer_fold\tentry\tparams\tinner_rmse\tchosen"]
+    for number, choice in enumerate(evaluation.choices):
+        for tried, rmse in choice.trials:
+            params = canonical_json(dict(tried.params)).decode()
+            lines.append(f"{number}\t{tried.entry}\t{params}\t{rmse!r}\t{int(tried == choice.winner)}")
+    (folder / "trials.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def row_content(problem: Problem, i: int) -> list[Any]:

@@ -34,13 +34,17 @@ class Configuration:
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """What the inner loop chose: per candidate its own best setting (with its inner RMSE), and the winner among all."""
+    """What the inner loop chose: per candidate its own best setting (with its inner RMSE), and the winner among all.
+
+    `trials` are all configurations that were tried, each with its inner RMSE in points.
+    """
 
     winner: Configuration
     per_entry: Mapping[str, Configuration]
     tried: int
     best_r2: float
     rmse: Mapping[str, float]
+    trials: tuple[tuple[Configuration, float], ...] = ()
 
 
 def configurations(candidates: Sequence[str]) -> list[Configuration]:
@@ -123,6 +127,7 @@ def choose(problem: Problem, candidates: Sequence[str], *, seed: int) -> Choice:
         len(tried),
         float(1.0 - losses.mean(axis=1).min() / total),
         rmse,
+        tuple(zip(tried, np.sqrt(losses.mean(axis=1)).tolist(), strict=True)),
     )
 
 

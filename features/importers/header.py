@@ -20,6 +20,14 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "citation": str,
     "source": str,
     "licence": str,
+    "accrual": str,
+    "eligibility": str,
+    "geography": str,
+    "registration": str,
+    "funding": str,
+    "conflicts": str,
+    "contact": str,
+    "sample_size": str,
     "randomised": bool,
     "comparator": str,
     "abundance_unit": str,
@@ -37,7 +45,11 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "outcome_time_unit": (*TIME_UNITS, "code"),
     "role": ROLES,
 }
-_EXTRA = ("citation", "source", "licence", "sequencing")
+#: What is only passed on: it stands in the record of a run, where guidelines ask for it.
+_EXTRA = (
+    *("citation", "source", "licence", "accrual", "eligibility", "geography", "registration", "funding", "conflicts"),
+    *("contact", "sample_size", "sequencing"),
+)
 
 
 def read_header(folder: Path, problems: list[Problem]) -> CohortInfo:
@@ -51,6 +63,9 @@ def read_header(folder: Path, problems: list[Problem]) -> CohortInfo:
         problems.append(Problem("unreadable_file", "the file is not valid TOML", "Correct it, or remove it", FILE))
         return CohortInfo()
     values = _checked(raw, _KINDS, "", problems)
+    if "sequencing" in values:
+        plain: dict[str, type | tuple[type, ...]] = dict.fromkeys(values["sequencing"], (str, int, float))
+        values["sequencing"] = _checked(values["sequencing"], plain, "sequencing.", problems)
     columns = {
         name: ColumnInfo(**_checked(entry, _COLUMN_KINDS, f"columns.{name}.", problems))
         for name, entry in values.pop("columns", {}).items()

@@ -15,7 +15,7 @@ def test_the_command_line_wins_over_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "code"),
     [("sed = 4\n", "config_unknown_key"), ("seed = \n", "config_not_toml"), ('model = "oracle"\n', "unknown_model"),
-     ('model = "raw_forest"\n', "unknown_model"), ('task = "cure"\n', "unknown_task"), ("folds = 1\n", "too_few_folds"),
+     ('model = "raw_forest"\n', "unknown_model"), ('task = "cure"\n', "unknown_task"), ("folds = 1\n", "too_few_folds"), ('subgroups = ["age"]\n', "unknown_subgroup"),
      ('[intervals]\nby = "age"\n', "unknown_intervals"), ('[intervals]\nsex = true\n', "unknown_intervals")],
 )  # fmt: skip
 def test_a_wrong_file_is_refused_with_a_code(tmp_path, text, code):

@@ -33,6 +33,9 @@ PROFILES: Mapping[str, tuple[str, str]] = {
     "hti-1": ("hti_1", "45 CFR 170.315(b)(11)(iv)(B), the 31 source attributes, as a list; no legal opinion"),
 }
 
+#: Words that fill a field and state nothing.
+SILENT = frozenset({"none stated", "not stated", "not available", "unknown", "n/a", "tbd", "-", "as in taxonomy.tsv"})
+
 Judgement = tuple[str, str]
 Judge = Callable[["Evidence"], Judgement]
 
@@ -122,7 +125,7 @@ def stated(*path: str) -> Judge:
         for name in path:
             value = value.get(name) if isinstance(value, Mapping) else None
         where = ".".join(path)
-        if value in (None, "", [], {}):
+        if value in (None, "", [], {}) or str(value).strip().lower() in SILENT:
             return CANNOT, f"run.json does not state {where}"
         return PASS, f"{where}: {_short(value)}"
 

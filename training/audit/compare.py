@@ -193,6 +193,7 @@ def _sections(first: Run, second: Run, aligned: Aligned) -> dict[str, Any]:
     own = aligned.first, aligned.second
     weights = metrics.resamples(aligned.first.subject, seed=0, draws=DRAWS)
     declared = first.record.get("config", {}).get("subgroups") or DECLARED
+    declared = [name for name in declared if name in DECLARED]  # oof.tsv says no more of a person
     sections: dict[str, Any] = {
         "calibration": [_estimates(diagnostics.calibration(answers, weights)) for answers in own],
         "coverage": [_estimates(diagnostics.coverage(answers, weights)) for answers in own],

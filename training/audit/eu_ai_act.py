@@ -6,6 +6,7 @@ from models.log import MIN_RETENTION_DAYS
 from models.log_audit import verify_log
 from training.audit import checklist
 from training.audit.checklist import CANNOT, FAIL, PASS, Check, Evidence, Judgement, stated
+from training.audit.tripod_ai import subgroups_judged
 
 _NO_LOG = (CANNOT, "no log was given (--log)")
 
@@ -43,7 +44,7 @@ def _retention(evidence: Evidence) -> Judgement:
 
 CHECKS = (
     Check("EU-10", "data governance: cohort, sources and consent by digest", stated("data_digest"), "Article 10"),
-    Check("EU-10b", "examination of bias in declared groups", stated("config", "subgroups"), "Article 10"),
+    Check("EU-10b", "examination of bias in declared groups", subgroups_judged, "Article 10"),
     Check(
         "EU-11",
         "technical documentation: code, lock, data and split by digest",

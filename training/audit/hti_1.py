@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from training.audit import checklist
 from training.audit.checklist import Check, Judge, stated, unstated
+from training.audit.tripod_ai import subgroups_judged
 
 
 def _card(name: str) -> Judge:
@@ -18,6 +19,16 @@ def _card(name: str) -> Judge:
         )
 
     return judged
+
+
+def _demographic_inputs(evidence: checklist.Evidence) -> checklist.Judgement:
+    inputs = (evidence.record.get("missing_data") or {}).get("share_of_rows")
+    if inputs is None:
+        return checklist.CANNOT, "run.json does not list the inputs"
+    return (
+        checklist.PASS,
+        f"of age and sex: {', '.join(name for name in ('age_years', 'sex') if name in inputs) or 'none'}",
+    )
 
 
 #: Group -> its attributes with the judge of each; 31 in all.
@@ -40,12 +51,12 @@ GROUPS: Mapping[str, tuple[tuple[str, Judge], ...]] = {
     ),
     "4 development and inputs": (
         ("inclusion and exclusion criteria", stated("cohort", "eligibility")),
-        ("demographic variables among the inputs", stated("features")),
+        ("demographic variables among the inputs", _demographic_inputs),
         ("demographic representativeness", stated("cohort", "demographics")),
         ("relevance of the training data to the place of use", unstated("relevance to the place of use")),
     ),
     "5 fairness in development": (
-        ("approach to fairness", stated("config", "subgroups")),
+        ("approach to fairness", subgroups_judged),
         ("approach to bias", checklist.gate("no_leak")),
     ),
     "6 external validation": (
@@ -56,7 +67,7 @@ GROUPS: Mapping[str, tuple[tuple[str, Judge], ...]] = {
     ),
     "7 measures": (
         ("validity in data of the same source", checklist.interval_of("r2", "mae", "coverage")),
-        ("fairness in data of the same source", stated("config", "subgroups")),
+        ("fairness in data of the same source", subgroups_judged),
         ("validity in external data", stated("leave_one_study_out")),
         ("fairness in external data", unstated("external fairness")),
         ("evaluations of use on outcomes", unstated("studies of use")),

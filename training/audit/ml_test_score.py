@@ -6,6 +6,7 @@ from pathlib import Path
 
 from training.audit import checklist
 from training.audit.checklist import CANNOT, FAIL, PASS, Check, Evidence, Judge, Judgement, stated, unstated
+from training.audit.tripod_ai import subgroups_judged
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -59,7 +60,7 @@ _TABLE: tuple[tuple[str, str, Judge], ...] = (
     (MODEL, "tuning is recorded", stated("configurations_tried")),
     (MODEL, "the effect of staleness is known", unstated("staleness")),
     (MODEL, "a simpler model is not better", _simpler),
-    (MODEL, "quality on slices", stated("config", "subgroups")),
+    (MODEL, "quality on slices", subgroups_judged),
     (MODEL, "considerations of inclusion are tested", unstated("inclusion")),
     (INFRASTRUCTURE, "training is reproducible", _tested("tests/training/audit/test_reproduce.py")),
     (INFRASTRUCTURE, "model code is tested", _tested("tests/models")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from training.audit import checklist
 from training.audit.checklist import CANNOT, FAIL, PASS, Check, Evidence, Judgement, stated, unstated
+from training.audit.tripod_ai import subgroups_judged
 
 _LEAST_PEOPLE = 100
 
@@ -57,6 +58,6 @@ CHECKS = (
     Check("PB-12", "resampling repeats all steps, by person", checklist.one_fold_each, "analysis"),
     Check("PB-13", "calibration and discrimination", checklist.interval_of("r2", "mae", "coverage"), "analysis"),
     Check("PB-14", "estimates free of optimism", _optimism, "analysis"),
-    Check("PB-15", "fairness assessed in declared groups", stated("config", "subgroups"), "analysis"),
+    Check("PB-15", "fairness assessed in declared groups", subgroups_judged, "analysis"),
     Check("PB-16", "overall judgement by rule (overrides are not judged)", stated("gates"), "analysis"),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from features.errors import InvalidInput
@@ -58,19 +60,39 @@ def _all_measures(evidence: Evidence) -> Judgement:
 
 
 def _sample_size(evidence: Evidence) -> Judgement:
-    if evidence.record.get("sample_size"):
-        return stated("sample_size")(evidence)
-    seen = f"{evidence.record.get('subjects')} people, {evidence.record.get('genera')} genera, noise floor {bool(evidence.record.get('noise'))}"
-    return CANNOT, f"no reasoning about sample size is recorded; seen: {seen}"
+    found = evidence.record.get("sample_size")
+    if not found:
+        return CANNOT, "no reasoning about sample size is recorded"
+    stated_r2 = found["held_out_r2"]
+    seen = f"{found['people']} people, {found['candidate_columns']} candidate columns, held-out R2 " + (
+        "not known" if stated_r2 is None else f"{stated_r2:.3f}"
+    )
+    needed = found["people_needed"]
+    goal = f"expected shrinkage of {found['shrinkage_target']:g} needs {'more than can be had' if needed is None else needed}"
+    return (PASS if found["met"] else FAIL), f"{seen}; {goal} ({found['source']})"
 
 
 def _trials(evidence: Evidence) -> Judgement:
-    if evidence.record.get("trials"):
-        return PASS, f"{len(evidence.record['trials'])} trials are in the record"
-    return (
-        CANNOT,
-        f"{evidence.record.get('configurations_tried')} configurations per fold; only the chosen ones are in the record",
-    )
+    table, tried = evidence.run.folder / "trials.tsv", evidence.record.get("configurations_tried")
+    if not table.is_file() or not tried:
+        return CANNOT, f"{tried} configurations per fold; no table of them is in the run folder"
+    folds = Counter(line.split("\t")[0] for line in table.read_text(encoding="utf-8").splitlines()[1:])
+    text = f"trials.tsv: {sum(folds.values())} trials of {len(folds)} outer folds, {tried} configurations each"
+    return (PASS if folds and set(folds.values()) == {tried} else FAIL), text
+
+
+def subgroups_judged(evidence: Evidence) -> Judgement:
+    """Declared in the settings, so before the evaluation; each with its error, or named as too few."""
+    declared = evidence.record.get("config", {}).get("subgroups")
+    if not declared:
+        return CANNOT, "run.json does not state config.subgroups"
+    rows = evidence.record.get("subgroups") or []
+    missing = [name for name in declared if name not in {row["by"] for row in rows}]
+    if missing:
+        return FAIL, f"declared and without a result: {', '.join(missing)}"
+    judged = [f"{row['by']} {row['group']} {row['mae']:.2f}" for row in rows if "mae" in row]
+    few = len(rows) - len(judged)
+    return PASS, f"mean absolute error in points: {', '.join(judged) or 'none'}; {few} groups of too few people"
 
 
 def _flow(evidence: Evidence) -> Judgement:
@@ -108,7 +130,7 @@ CHECKS = (
     Check("TR-12c", "every tuning trial is in the record", _trials),
     Check("TR-12d", "heterogeneity between sites or studies", checklist.several_studies),
     Check("TR-12e", "discrimination, calibration, error and coverage with intervals", _all_measures),
-    Check("TR-14", "subgroups declared before the evaluation", stated("config", "subgroups")),
+    Check("TR-14", "subgroups declared before the evaluation", subgroups_judged),
     Check("TR-15", "unit, direction and meaning of the output", _output),
     Check("TR-16", "differences between training and evaluation setting", unstated("differences of setting")),
     Check("TR-18a", "funding", stated("cohort", "funding")),

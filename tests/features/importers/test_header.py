@@ -19,6 +19,7 @@ TOML = 'title = "a trial"\ntime_unit = "week"\n'
         ("[columns.pet]\nwhen = 8", "unknown_key", "columns.pet.when"),
         ("[columns.pett]\nrole = 'post_baseline'", "unknown_column", "columns.pett"),
         ("[columns.fibre_g_day]\nunit = 'mg/day'", "unknown_unit", "columns.fibre_g_day.unit"),
+        ("[sequencing]\ndate = 2019-01-01", "wrong_type", "sequencing.date"),
         ("= 3", "unreadable_file", ""),
     ],
 )
@@ -43,3 +44,12 @@ def test_a_declared_unit_is_converted_once(folder, tmp_path):
     assert cohort.info.columns["waist_cm"].unit == "cm"
     write_cohort(cohort, tmp_path / "out")
     assert read_cohort(tmp_path / "out").lifestyle["waist_cm"].tolist() == [81.28, None]
+
+
+def test_what_guidelines_ask_for_is_kept_and_written_back(folder, tmp_path):
+    stated = 'funding = "a fund"\naccrual = "2019-01 to 2020-03"\n[sequencing]\nplatform = "MiSeq"\n'
+    (folder / "cohort.toml").write_text(TOML + stated)
+    own = {"funding": "a fund", "accrual": "2019-01 to 2020-03", "sequencing": {"platform": "MiSeq"}}
+    assert dict(read_cohort(folder).info.extra) == own
+    write_cohort(read_cohort(folder), tmp_path / "out")
+    assert dict(read_cohort(tmp_path / "out").info.extra) == own

@@ -157,3 +157,42 @@ def test_a_canary_counts_only_before_the_champion(make, tmp_path, aliases, statu
     found = findings(make(), "ml-test-score", log.reader)
     log.close()
     assert {item["requirement"]: item["status"] for item in found.values()}["a canary goes first"] == status
+
+
+def status(run, profile, check):
+    return findings(run, profile)[check]["status"]
+
+
+def test_declared_groups_pass_only_with_their_results(make):
+    declared = {"config": {"subgroups": ["sex"]}}
+    assert status(make(), "tripod-ai", "TR-14") == CANNOT
+    assert status(make("silent", **declared), "tripod-ai", "TR-14") == FAIL
+    rows = [{"by": "sex", "group": "female", "people": 60, "mae": 3.0, "mean_error": 0.1}]
+    run = make("judged", **declared, subgroups=rows)
+    assert {
+        status(run, "tripod-ai", "TR-14"),
+        status(run, "probast-ai", "PB-15"),
+        status(run, "eu-ai-act-12", "EU-10b"),
+    } == {PASS}
+
+
+def test_sample_size_is_judged_by_the_shrinkage_it_lets_expect(make):
+    size = {"people": 120, "candidate_columns": 9, "held_out_r2": 0.3, "shrinkage_target": 0.9, "people_needed": 240,
+            "met": False, "source": "Riley 2019"}  # fmt: skip
+    assert status(make(), "tripod-ai", "TR-10") == CANNOT
+    assert status(make("few", sample_size=size), "tripod-ai", "TR-10") == FAIL
+    assert status(make("many", sample_size={**size, "people": 300, "met": True}), "tripod-ai", "TR-10") == PASS
+
+
+def test_every_trial_is_counted_in_the_table(make):
+    run = make("trials", configurations_tried=2)
+    assert status(run, "tripod-ai", "TR-12c") == CANNOT
+    for lines, expected in ((4, PASS), (3, FAIL)):
+        rows = "".join(f"{i // 2}\tadditive\t{{}}\t4.0\t0\n" for i in range(lines))
+        (run.folder / "trials.tsv").write_text("outer_fold\tentry\tparams\tinner_rmse\tchosen\n" + rows)
+        assert status(run, "tripod-ai", "TR-12c") == expected
+
+
+def test_words_that_state_nothing_are_no_evidence(make):
+    assert status(make("words", cohort={"licence": "None stated"}), "tripod-ai", "TR-18e") == CANNOT
+    assert status(make("licence", cohort={"licence": "CC BY 4.0"}), "tripod-ai", "TR-18e") == PASS
