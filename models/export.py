@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import RandomForestRegressor
-from xgboost import XGBRegressor
+from xgboost import DMatrix, XGBRegressor
 
 from models.additive import AdditiveBlockRegressor
 from models.cores import AdditiveCore, Core, ForestCore, LinearCore, segments_of
@@ -77,3 +78,25 @@ def _xgboost(model: XGBRegressor, columns: list[str]) -> ForestCore:
         columns=tuple(block for block, _ in _widths(columns)), intercept=base, strict=True, roots=starts[:-1].astype(np.int64),
         feature=feature.astype(np.int64), threshold=threshold, left=left.astype(np.int64), right=right.astype(np.int64), value=value,
     )  # fmt: skip
+
+
+def tree_points(model: Any, X: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return n × (p + 1) exact points of a fitted forest or XGBoost model, the last column being its origin.
+
+    XGBoost by its own `pred_contribs` (Lundberg 2020, Nat Mach Intell 2:56); a forest by the change of the node's mean along
+    each path (Saabas), which sums exactly too.
+    """
+    if isinstance(model, XGBRegressor):
+        return np.asarray(model.get_booster().predict(DMatrix(X), pred_contribs=True), dtype=float)
+    found = np.zeros((len(X), X.shape[1] + 1))
+    for estimator in model.estimators_:
+        tree, node, rows = estimator.tree_, np.zeros(len(X), dtype=np.int64), np.arange(len(X))
+        mean = tree.value[:, 0, 0] / len(model.estimators_)
+        found[:, -1] += mean[0]
+        while (inner := tree.children_left[node] >= 0).any():
+            feature = np.maximum(tree.feature[node], 0)
+            left = X.astype(np.float32)[rows, feature] <= tree.threshold[node]
+            child = np.where(inner, np.where(left, tree.children_left[node], tree.children_right[node]), node)
+            found[rows, feature] += np.where(inner, mean[child] - mean[node], 0.0)
+            node = child
+    return found

@@ -113,6 +113,12 @@ def _predict(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--every-arm", action="store_true", help="one row per person and arm of training")
     verb.add_argument("--force", action="store_true", help="fill in numbers of unanswered rows too (for evaluation)")
     verb.add_argument("--site-reference", type=Path, metavar="FILE", help="the .sites.json of an earlier prediction")
+    verb.add_argument(
+        "--contributions",
+        type=Path,
+        metavar="FILE.tsv",
+        help="also write what made up each prediction, feature by feature",
+    )
     verb.add_argument("--accept", action="append", default=[], metavar="CODE")
 
 
@@ -193,7 +199,7 @@ def _run_predict(given: argparse.Namespace) -> int:
 
     found = predict_job.run(
         given.cohort, given.model, given.out, uri=given.tracking_uri, every_arm=given.every_arm, force=given.force,
-        sites=given.site_reference, accept=frozenset(given.accept),
+        sites=given.site_reference, accept=frozenset(given.accept), contributions=given.contributions,
     )  # fmt: skip
     output.show(found, given.json, output.predicted)
     return 0

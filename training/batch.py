@@ -9,12 +9,15 @@ import numpy as np
 
 from features.blocks import site_reference
 from features.cohort import Cohort
+from features.counts import Array
 from features.design import Design
 from features.encoding import SiteReference
 from features.instruments import find
 from models.bundle import Bundle
+from models.contributions import of_people
 from models.prediction import Predictions
 
+TOP = 10  # features listed per person
 COLUMNS = (
     "subject_id", "sample_id", "instrument", "baseline_time", "arm", "baseline_score", "change", "change_lower", "change_upper",
     "follow_up", "p_response", "p_remission", "floor_change", "answered", "reason", "model_digest",
@@ -37,6 +40,40 @@ def predict_table(
         for given, found in answers:
             row, at = found[i]
             yield _row(given, i, bundle.instrument, row, at, digest, force)
+
+
+def contribution_table(
+    cohort: Cohort, bundle: Bundle, sites: Mapping[str, SiteReference], *, every_arm: bool, force: bool
+) -> Iterator[list[str]]:
+    """Yield, header first, what made up each predicted change: the TOP features and the sum of all others, in points.
+
+    The rows of a person and arm sum to `change` of the prediction table. A row that is not answered has none, but with `force`.
+    """
+    design = _design(cohort, bundle)
+    yield ["subject_id", "sample_id", "baseline_time", "arm", "rank", "block", "feature", "points"]
+    for arm in bundle.arms if every_arm else (None,):
+        given = _given(design, arm)
+        for study in sorted(set(design.study.tolist())):
+            rows, site = np.flatnonzero(design.study == study), sites.get(study)
+            people, answered = given.take(rows), bundle.predict(given.take(rows), site).answered
+            labels, points = of_people(bundle, people, site)
+            for i in np.flatnonzero(answered | force):
+                head = [
+                    str(people.subject[i]),
+                    people.sample[i] or "",
+                    _text(people.baseline_time[i]),
+                    str(people.arm[i]),
+                ]
+                yield from ([*head, *line] for line in _ranked(labels, points[i]))
+
+
+def _ranked(labels: list[tuple[str, str]], points: Array) -> Iterator[list[str]]:
+    """Origin first, the largest features, the sum of the rest, and last what the end of the scale took off."""
+    order = 1 + np.argsort(-np.abs(points[1:-1]), kind="stable")
+    shown, rest = order[:TOP], order[TOP:]
+    lines = [(*labels[0], points[0]), *((*labels[j], points[j]) for j in shown)]
+    lines += [("other", f"{len(rest)} other features", points[rest].sum()), (*labels[-1], points[-1])]
+    return ([str(rank), block, feature, _text(value)] for rank, (block, feature, value) in enumerate(lines))
 
 
 def site_references(cohort: Cohort, bundle: Bundle) -> dict[str, SiteReference]:

@@ -24,6 +24,7 @@ from training import findings, gates, people, plots, report, runfolder, splits, 
 from training.assess import HeldOut, held_out
 from training.config import SEARCH, RunConfig
 from training.finalfit import fit_final
+from training.importance import importance, taxa
 from training.keyring import secret_id, signing_key, subject_secret
 from training.leaks import refuse_leaks
 from training.metrics import resamples
@@ -110,16 +111,28 @@ def learn(cohort: Cohort, problem: Problem, config: RunConfig, *, run_id: str, n
         "sample_size": people.sample_size(problem, record["metrics"].get("r2", {}).get("estimate")),
     }
     clock = time.perf_counter()
-    bundle, additive = None, evaluation.additive_s
+    bundle, fit_s = None, 0.0
     if enough and problem.task == "change":
-        widen = findings.widening(problem, evaluation, studies)
-        final = fit_final(problem, evaluation, config, widen=widen, manifest=_bundle_fields(record))
-        record |= {"final_model": {"entry": final.configuration.entry, "params": dict(final.configuration.params)}}
-        bundle, additive = final.bundle, additive + final.fit_s
+        bundle, fit_s = _kept(problem, evaluation, studies, config, record)
     # CPU seconds of the additive model's out-of-fold and final fits: what its predictions and intervals cost.
-    timings |= {"final_fit_s": time.perf_counter() - clock, "additive_fit_and_intervals_s": additive}
+    timings |= {
+        "final_fit_s": time.perf_counter() - clock,
+        "additive_fit_and_intervals_s": evaluation.additive_s + fit_s,
+    }
     record["timings"] = timings
     return Trained(cohort, problem, evaluation, answers, runfolder.plain(record), bundle)
+
+
+def _kept(
+    problem: Problem, evaluation: Evaluation, studies: Evaluation | None, config: RunConfig, record: dict[str, Any]
+) -> tuple[Bundle, float]:
+    """Fit the model that is kept and add to the record what it goes by; return its bundle and the CPU seconds of the fit."""
+    widen = findings.widening(problem, evaluation, studies)
+    final = fit_final(problem, evaluation, config, widen=widen, manifest=_bundle_fields(record))
+    record["final_model"] = {"entry": final.configuration.entry, "params": dict(final.configuration.params)}
+    record["importance"] = importance(problem, final)
+    record["taxa"] = taxa(problem, evaluation, record, seed=config.seed)
+    return final.bundle, final.fit_s
 
 
 def _fixed(evaluation: Evaluation, model: str) -> Evaluation:
@@ -180,7 +193,12 @@ def _write_down(api: Any, trained: Trained, started: float, say: Say) -> dict[st
         runfolder.close(folder, record)
         sign_folder(folder, key)
         tracking.record(
-            api, record["run_id"], folder, params=_params(record), metrics=_flat(record), tags=_tags(record)
+            api,
+            record["run_id"],
+            folder,
+            params=tracking.params_of(record),
+            metrics=tracking.metrics_of(record),
+            tags=tracking.tags_of(record),
         )
     say(f"run {record['run_id']} recorded")
     return {**record, "model_version": record.get("model_version")}
@@ -189,41 +207,6 @@ def _write_down(api: Any, trained: Trained, started: float, say: Say) -> dict[st
 def _versioned(bundle: Bundle, version: str) -> Bundle:
     """Return the bundle with the registry's version of it, which every answer names."""
     return replace(bundle, manifest={**bundle.manifest, "model_version": version})
-
-
-def _params(record: dict[str, Any]) -> dict[str, Any]:
-    kept = (
-        "instrument",
-        "task",
-        "rows",
-        "subjects",
-        "data_digest",
-        "split_digest",
-        "lock_digest",
-        "code_commit",
-        "code_digest",
-    )
-    return {**record["config"], **{name: record[name] for name in kept}}
-
-
-def _flat(record: dict[str, Any]) -> dict[str, float]:
-    flat = {f"{name}{suffix}": value[key] for name, value in record["metrics"].items()
-            for suffix, key in (("", "estimate"), ("_lower", "lower"), ("_upper", "upper")) if value[key] is not None}  # fmt: skip
-    flat |= {
-        f"reference_{row}_{m}": v[m]["estimate"]
-        for row, v in record["reference_rows"].items()
-        for m in ("r2", "mae")
-        if v[m]["estimate"] is not None
-    }
-    return flat | {f"increment_{i['block']}": i["estimate"] for i in record["increment"]}
-
-
-def _tags(record: dict[str, Any]) -> dict[str, str]:
-    return {
-        "vagus.model": record["model_name"],
-        "vagus.failed_gates": "; ".join(gates.failed(record["gates"])),
-        "mlflow.source.name": "vagus train",
-    }
 
 
 def refuse_small(record: dict[str, Any]) -> None:

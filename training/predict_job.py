@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ def run(
     force: bool,
     sites: Path | None,
     accept: frozenset[str],
+    contributions: Path | None = None,
 ) -> dict[str, Any]:
-    """Write the prediction table; return counts, digests and where things are. The table appears whole or not at all."""
+    """Write the prediction table (and what made up each prediction); return counts, digests and where things are. A table appears whole or not at all."""
     bundle = Bundle.load(promotion.bundle_folder(model, uri))
     functions = functions_of(bundle.encoding.derived)
     cohort = read_cohort(folder, accept=accept, instrument=bundle.instrument, functions=functions)
@@ -32,11 +34,23 @@ def run(
     if references and not sites:
         place = out.with_name(out.name + ".sites.json")
         found |= {"site_reference": str(place), "site_reference_digest": save_sites(place, references)}
-    rows = answered = 0
+    table = batch.predict_table(cohort, bundle, references, every_arm=every_arm, force=force)
+    rows, answered = _write(out, table, lambda cells: cells[-3] == "true")
+    found |= {"rows": rows, "answered": answered}
+    if contributions is not None:
+        parts = batch.contribution_table(cohort, bundle, references, every_arm=every_arm, force=force)
+        _write(contributions, parts, lambda cells: False)
+        found["contributions"] = str(contributions)
+    return found
+
+
+def _write(out: Path, table: Iterable[list[str]], counts: Callable[[list[str]], bool]) -> tuple[int, int]:
+    """Write a table, header included; return how many rows it has and how many of them count."""
+    rows = hit = 0
     draft = out.with_name(out.name + ".part")
-    with draft.open("w", encoding="utf-8", newline="") as table:
-        for cells in batch.predict_table(cohort, bundle, references, every_arm=every_arm, force=force):
-            table.write("\t".join(cells) + "\n")
-            rows, answered = rows + 1, answered + (cells[-3] == "true")
+    with draft.open("w", encoding="utf-8", newline="") as file:
+        for cells in table:
+            file.write("\t".join(cells) + "\n")
+            rows, hit = rows + 1, hit + counts(cells)
     draft.replace(out)
-    return {**found, "rows": rows - 1, "answered": answered}
+    return rows - 1, hit

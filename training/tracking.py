@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import invalid
+from training.gates import failed
 
 EXPERIMENT = "vagus"
 CHAMPION, CANARY = "champion", "canary"
@@ -172,3 +173,41 @@ def previous(api: Any, name: str, alias: str) -> str | None:
     """Return the version an alias pointed to before its last move."""
     version: str | None = api.get_registered_model(name).tags.get(f"before_{alias}")
     return version
+
+
+def params_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run's listing shows of its settings and data."""
+    kept = (
+        "instrument",
+        "task",
+        "rows",
+        "subjects",
+        "data_digest",
+        "split_digest",
+        "lock_digest",
+        "code_commit",
+        "code_digest",
+    )
+    return {**record["config"], **{name: record[name] for name in kept}}
+
+
+def metrics_of(record: Mapping[str, Any]) -> dict[str, float]:
+    """Return every figure of a record under one name each; those that could not be computed are left out."""
+    flat = {f"{name}{suffix}": value[key] for name, value in record["metrics"].items()
+            for suffix, key in (("", "estimate"), ("_lower", "lower"), ("_upper", "upper")) if value[key] is not None}  # fmt: skip
+    flat |= {
+        f"reference_{row}_{m}": v[m]["estimate"]
+        for row, v in record["reference_rows"].items()
+        for m in ("r2", "mae")
+        if v[m]["estimate"] is not None
+    }
+    return flat | {f"increment_{i['block']}": i["estimate"] for i in record["increment"]}
+
+
+def tags_of(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return the model's name and the gates that said no."""
+    return {
+        "vagus.model": record["model_name"],
+        "vagus.failed_gates": "; ".join(failed(record["gates"])),
+        "mlflow.source.name": "vagus train",
+    }

@@ -1,0 +1,53 @@
+"""Which feature moved a prediction by how much: exact points per column, that sum to the predicted change.
+
+An arm interaction is one feature per modified column ("Roseburia × arm"). A sum of trees has no exact additive parts in
+the served arrays; its points stay one number there. `models.export.tree_points` splits them for a model that was just fitted.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from features.design import Design
+from features.encoding import SiteReference
+from models.bundle import Bundle
+from models.cores import Core, ForestCore
+
+Array = npt.NDArray[np.float64]
+
+
+class Features(NamedTuple):
+    """Labels (contribution, feature) of k columns and their n × k points."""
+
+    labels: list[tuple[str, str]]
+    points: Array
+
+
+def feature_points(core: Core, parts: dict[str, Array], names: dict[str, list[str]]) -> Features:
+    """Return the points of every column of encoded blocks; with the core's intercept they sum to its prediction."""
+    if isinstance(core, ForestCore):
+        return Features([("trees", "all trees together")], core.points(parts)["trees"][:, None])
+    labels, points, start = [], [], 0
+    for segment in core.segments:
+        main = segment.block.removeprefix("arm×")
+        weights = core.weights[start : start + segment.width]
+        if segment.block == main:
+            points.append(parts[main] * weights)
+        else:  # weights run over the block's columns and, for each, over the arm's
+            points.append(parts[main] * (parts["arm"] @ weights.reshape(-1, parts["arm"].shape[1]).T))
+        labels += [(segment.contribution, name if segment.block == main else f"{name} × arm") for name in names[main]]
+        start += segment.width
+    return Features(labels, np.concatenate([np.zeros((len(next(iter(parts.values()))), 0)), *points], axis=1))
+
+
+def of_people(bundle: Bundle, design: Design, site: SiteReference | None = None) -> Features:
+    """Return what made up the change that `Bundle.predict` gives each row: origin, every feature, the clip to the range."""
+    parts = bundle.encoding.blocks(design, site)
+    found = feature_points(bundle.core, parts, bundle.encoding.names())
+    origin = np.full((len(design), 1), bundle.core.intercept)
+    clipped = bundle.predict(design, site).contributions["range"][:, None]
+    labels = [("origin", "intercept"), *found.labels, ("range", "end of the scale")]
+    return Features(labels, np.concatenate([origin, found.points, clipped], axis=1))
