@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -21,9 +22,9 @@ from models.catalog import CATALOG
 from training.assess import held_out, interval_metrics
 from training.increment import increments
 from training.metrics import resamples
-from training.problem import pose
+from training.problem import literature_for, pose
 from training.protocol import Evaluation, outer_splits
-from training.selection import encode, fit_predict
+from training.selection import encode, fit_predict, known
 
 PLANTED = World(microbiome=1.8, moderation=1.2, noise=3.0)
 
@@ -32,13 +33,16 @@ def one(seed: int, *, people: int, null: bool) -> tuple[bool, float]:
     """Return whether the microbiome's increment was shown, and the coverage, of one cohort."""
     with threadpool_limits(1):
         problem = pose(simulate(subjects=people, seed=seed, null=null, world=PLANTED)[0], "PHQ-9")
+        problem = replace(problem, literature=literature_for(problem, "auto"))
         splits = outer_splits(problem, repeats=1, seed=seed)
         rows = {name: (np.empty((1, people)), np.empty((1, people))) for name in ("covariates", "additive")}
         for _, train, rest in splits[0].parts():
             encoder, Z = encode(problem.take(train))
             _, W = encode(problem.take(rest), encoder)
             for name, (mean, sd) in rows.items():
-                mean[0, rest], sd[0, rest] = fit_predict(CATALOG[name], {}, Z, problem.y[train], W, seed=0)
+                mean[0, rest], sd[0, rest] = fit_predict(
+                    CATALOG[name], {}, Z, problem.y[train], W, seed=0, known=known(problem, encoder)
+                )
         found = Evaluation(splits, {n: r[0] for n, r in rows.items()}, {n: r[1] for n, r in rows.items()}, ())
         weights = resamples(problem.subjects, seed=seed)
         gain = increments(problem.y, found.predictions, [("microbiome", "covariates", "additive")], weights)[0]
