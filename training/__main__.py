@@ -54,6 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     export = _verb(verbs, "export", _run_export, "write the sealed folder that is served")
     export.add_argument("reference", metavar="RUN-or-NAME@ALIAS")
     export.add_argument("--out", type=Path, required=True, metavar="BUNDLE")
+    export.add_argument(
+        "--model-signature", type=Path, metavar="FILE", help="also write an OpenSSF model signature of it (Ed25519)"
+    )
     _predict(_verb(verbs, "predict", _run_predict, "predict for a cohort folder, through the bundle that is served"))
     _verb(verbs, "doctor", _run_doctor, "say what is installed and whether it works")
     return parser
@@ -186,8 +189,12 @@ def _run_rollback(given: argparse.Namespace) -> int:
 
 def _run_export(given: argparse.Namespace) -> int:
     from training import promotion
+    from training.audit.model_signing import sign_model
+    from training.keyring import signing_key
 
     bundle = promotion.export(given.reference, given.out, uri=given.tracking_uri)
+    if given.model_signature:
+        given.model_signature.write_bytes(sign_model(given.out, signing_key()))
     logbook.note("export", {"model_digest": bundle.digest, "run_id": str(bundle.manifest["run_id"])})
     found = {"bundle": str(given.out), "digest": bundle.digest, "instrument": bundle.instrument}
     output.show(found, given.json, output.exported)

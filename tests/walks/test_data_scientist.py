@@ -113,6 +113,16 @@ def test_promoted_exported_and_predicted(exported, cohort_folder, vagus):
         assert float(row["follow_up"]) == pytest.approx(float(row["baseline_score"]) + float(row["change"]))
 
 
+def test_an_exported_bundle_can_carry_a_model_signature(exported, vagus):
+    vagus("export", "vagus-phq-9@champion", "--out", "signed", "--model-signature", "signed.json", cwd=exported)
+    verify = ("audit", "verify", "signed.json", "--covers", "signed", "--json", "--trust")
+    found = json.loads(vagus(*verify, ".vagus/keys/local.pub", cwd=exported).stdout)
+    assert (found["status"], set(found["files"]) >= {"manifest.json", "arrays.npz"}) == ("trusted", True)
+    assert vagus(*verify, ".vagus/log/keys/log.pub", cwd=exported, check=False).returncode == 4
+    (exported / "signed" / "more.txt").write_text("x")
+    assert vagus(*verify, ".vagus/keys/local.pub", cwd=exported, check=False).returncode == 4
+
+
 def test_a_second_promotion_can_be_rolled_back(exported, cohort_folder, vagus):
     command = (
         "train",
