@@ -33,20 +33,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     runs = _verb(verbs, "runs", _run_runs, "list runs, or show one: vagus runs show RUN")
     runs.add_argument("what", nargs="*", metavar="show RUN")
-    promote = _verb(
-        verbs, "promote", _run_promote, "move an alias to a run's model, if every gate passes (else exit 3)"
-    )
-    promote.add_argument("reference", metavar="RUN")
-    where = promote.add_mutually_exclusive_group()
-    where.add_argument("--alias", default=tracking.CHAMPION)
-    where.add_argument(
-        "--canary",
-        type=_share,
-        metavar="SHARE",
-        help="alias canary: the share of requests meant for it, 0 to 1, is logged",
-    )
-    promote.add_argument(
-        "--plan", type=Path, metavar="PLAN.toml", help="a plan sealed before the evaluation; refused otherwise"
+    _promote(
+        _verb(verbs, "promote", _run_promote, "move an alias to a run's model, if every gate passes (else exit 3)")
     )
     rollback = _verb(verbs, "rollback", _run_rollback, "move an alias back to the version before")
     rollback.add_argument("name", metavar="NAME")
@@ -106,6 +94,21 @@ def _train(verb: argparse.ArgumentParser) -> None:
         action="append",
         metavar="CODE",
         help="keep rows with this (true) problem of `cohort check`; may be repeated",
+    )
+
+
+def _promote(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("reference", metavar="RUN")
+    where = verb.add_mutually_exclusive_group()
+    where.add_argument("--alias", default=tracking.CHAMPION)
+    where.add_argument(
+        "--canary",
+        type=_share,
+        metavar="SHARE",
+        help="alias canary: the share of requests meant for it, 0 to 1, is logged",
+    )
+    verb.add_argument(
+        "--plan", type=Path, metavar="PLAN.toml", help="a plan sealed before the evaluation; refused otherwise"
     )
 
 

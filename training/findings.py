@@ -62,13 +62,13 @@ def _features(problem: Problem) -> dict[str, Any]:
 
 
 def figures(
-    problem: Problem, evaluation: Evaluation, answers: dict[str, HeldOut], weights: Any, enough: bool
+    problem: Problem, evaluation: Evaluation, answers: dict[str, HeldOut], weights: Any, design_risks: tuple[str, ...]
 ) -> dict[str, Any]:
     """Return metrics, reference and model rows, increments, gates and warnings of an evaluation."""
     rows = {row: row_metrics(problem, held, weights) for row, held in answers.items()}
     names = [name for name, entry in CATALOG.items() if entry.reference]
     reference = {name: {"title": CATALOG[name].title, **as_json(rows[name])} for name in names}
-    if not enough:
+    if problem.people < gates.LEAST_PEOPLE:
         return {"reference_rows": reference, **_too_few(problem)}
     interval = interval_metrics(problem, answers[CHOSEN], weights)
     calibration = probability_metrics(problem, answers[CHOSEN], weights, CALIBRATION)
@@ -87,6 +87,7 @@ def figures(
         cover.upper,
         claims,
         problem.task == "change",
+        design_risks,
     )
     return {
         "reference_rows": reference, "metrics": {**as_json(rows[CHOSEN] | calibration | interval), "r2_gain_over_mean": gain.as_dict()},

@@ -38,6 +38,7 @@ class Figures:
     coverage_upper: float
     increments: tuple[str, ...]
     has_baseline: bool = True
+    design_risks: tuple[str, ...] = ()
 
 
 def _people(f: Figures) -> Verdict:
@@ -81,6 +82,14 @@ def _increment(f: Figures) -> Verdict:
     return Verdict("not_applicable", "the model does not use the microbiome, or the cohort has no stool")
 
 
+def _sound_design(f: Figures) -> Verdict:
+    if f.design_risks:
+        return Verdict(
+            "fail", f"the design audit found a high risk: {', '.join(f.design_risks)}; its remedy is in the report"
+        )
+    return Verdict("pass", "the design audit found no high risk")
+
+
 GATES: Mapping[str, Callable[[Figures], Verdict]] = {
     "enough_people": _people,
     "better_than_mean": _better_than_mean,
@@ -88,6 +97,7 @@ GATES: Mapping[str, Callable[[Figures], Verdict]] = {
     "coverage": _coverage,
     "no_leak": lambda f: Verdict("pass", "no leak was found in the cohort or the splits"),  # a leak stops training before this
     "increment_stated": _increment,
+    "sound_design": _sound_design,
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from features.withdrawn import without
 from models.bundle import Bundle
 from models.catalog import CANDIDATES, CATALOG
 from models.seal import sign_folder
-from training import findings, gates, people, plots, report, runfolder, splits, tracking
+from training import design_audit, findings, gates, people, plots, report, runfolder, splits, tracking
 from training.assess import HeldOut, held_out
 from training.config import SEARCH, RunConfig
 from training.finalfit import fit_final
@@ -86,9 +86,7 @@ def learn(cohort: Cohort, problem: Problem, config: RunConfig, *, run_id: str, n
     """Evaluate by nested validation, judge the gates, and fit the model that is kept."""
     enough = problem.people >= gates.LEAST_PEOPLE
     folds = _splits(problem, config)
-    say(
-        f"{len(problem.y)} rows of {problem.people} people, {len(folds)} x {len(np.unique(folds[0].fold))} folds by subject"
-    )
+    design = _audited(cohort, problem, folds, say)
     clock = time.perf_counter()
     candidates = CANDIDATES if enough else ()
     evaluation = evaluate(problem, folds, seed=config.seed, candidates=candidates, jobs=config.jobs)
@@ -101,7 +99,8 @@ def learn(cohort: Cohort, problem: Problem, config: RunConfig, *, run_id: str, n
     weights = resamples(problem.subjects, seed=config.seed)
     shown = [row for row in evaluation.predictions if row in CATALOG or row == CHOSEN]
     answers = {row: held_out(problem, evaluation, row, config.interval_groups) for row in shown}
-    record |= findings.figures(problem, evaluation, answers, weights, enough)
+    record |= findings.figures(problem, evaluation, answers, weights, design_audit.high(design))
+    record["design_audit"] = design
     record["warnings"] += findings.sample_warnings(cohort, problem)
     record |= {
         "noise": [{"best_inner_r2": best, "nested_r2": nested} for best, nested in noise],
@@ -125,6 +124,16 @@ def learn(cohort: Cohort, problem: Problem, config: RunConfig, *, run_id: str, n
 
 def _kept(
     problem: Problem, evaluation: Evaluation, studies: Evaluation | None, config: RunConfig, record: dict[str, Any]
+def _audited(cohort: Cohort, problem: Problem, folds: Sequence[Split], say: Say) -> dict[str, Any]:
+    """Look at the design before anything is fitted, and say what is not low."""
+    k = len(np.unique(folds[0].fold))
+    say(f"{len(problem.y)} rows of {problem.people} people, {len(folds)} x {k} folds by subject")
+    found = design_audit.audit(cohort, problem, folds=k, repeats=len(folds))
+    for line in design_audit.lines(found):
+        say(line)
+    return found
+
+
 ) -> tuple[Bundle, float]:
     """Fit the model that is kept and add to the record what it goes by; return its bundle and the CPU seconds of the fit."""
     widen = findings.widening(problem, evaluation, studies)

@@ -25,7 +25,7 @@ _DATED = re.compile(
     r"(^|_)((week|wk|visit|month|day|time|timepoint|session|follow_?up|fu|post)_?m?\d+|[wvtmd]m?\d{1,3}"
     r"|follow_?up|endpoint|end_of_(study|treatment)|post_treatment|final)(_|$)", re.I,
 )  # fmt: skip
-_BATCH = re.compile(r"batch|plate|run|lane|kit|region|centre|center|sequenc|extraction|(^|_)site($|_)", re.I)
+BATCH = re.compile(r"batch|plate|run|lane|kit|region|centre|center|sequenc|extraction|(^|_)site($|_)", re.I)
 
 Check = Callable[[Cohort, posed.Problem], list[Problem]]
 
@@ -103,7 +103,7 @@ def _batch_is_outcome(cohort: Cohort, problem: posed.Problem) -> list[Problem]:
     rows = [at.get(sample, -1) for sample in problem.design.sample]
     found = []
     for name, column in cohort.samples.items():
-        if _BATCH.search(name) and _explains(
+        if BATCH.search(name) and _explains(
             np.array([str(column[i]) if i >= 0 else "" for i in rows]), _first_rows(problem)
         ):
             found.append(Problem("batch_is_outcome", "this batch column all but determines the outcome",
