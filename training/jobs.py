@@ -24,6 +24,7 @@ from training import design_audit, findings, gates, people, plots, report, runfo
 from training.assess import HeldOut, held_out
 from training.config import SEARCH, RunConfig
 from training.finalfit import fit_final
+from training.heterogeneity import between_studies
 from training.importance import importance, taxa
 from training.keyring import secret_id, signing_key, subject_secret
 from training.leaks import refuse_leaks
@@ -105,6 +106,7 @@ def learn(cohort: Cohort, problem: Problem, config: RunConfig, *, run_id: str, n
     record |= {
         "noise": [{"best_inner_r2": best, "nested_r2": nested} for best, nested in noise],
         "leave_one_study_out": findings.study_figures(problem, studies),
+        "heterogeneity": between_studies(problem, studies),
         "literature": findings.literature_figures(problem, evaluation),
         "subgroups": people.subgroups(problem, answers.get(CHOSEN, answers["mean"]), config.subgroups),
         "sample_size": people.sample_size(problem, record["metrics"].get("r2", {}).get("estimate")),
@@ -122,8 +124,6 @@ def learn(cohort: Cohort, problem: Problem, config: RunConfig, *, run_id: str, n
     return Trained(cohort, problem, evaluation, answers, runfolder.plain(record), bundle)
 
 
-def _kept(
-    problem: Problem, evaluation: Evaluation, studies: Evaluation | None, config: RunConfig, record: dict[str, Any]
 def _audited(cohort: Cohort, problem: Problem, folds: Sequence[Split], say: Say) -> dict[str, Any]:
     """Look at the design before anything is fitted, and say what is not low."""
     k = len(np.unique(folds[0].fold))
@@ -134,6 +134,8 @@ def _audited(cohort: Cohort, problem: Problem, folds: Sequence[Split], say: Say)
     return found
 
 
+def _kept(
+    problem: Problem, evaluation: Evaluation, studies: Evaluation | None, config: RunConfig, record: dict[str, Any]
 ) -> tuple[Bundle, float]:
     """Fit the model that is kept and add to the record what it goes by; return its bundle and the CPU seconds of the fit."""
     widen = findings.widening(problem, evaluation, studies)
