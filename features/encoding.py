@@ -8,7 +8,7 @@ row in a table give the same bits.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -122,7 +122,7 @@ class Encoding:
 
         Counts stay counts; other units become shares of the row's total, unseen taxa included.
         """
-        at = self._places(design.genera)
+        at = _places(design.genera, self.genera)
         amount = summed_columns(design.abundance[:, at >= 0], at[at >= 0], len(self.genera))
         if self.unit == "counts":
             return amount
@@ -131,18 +131,9 @@ class Encoding:
 
     def unseen_share(self, design: Design) -> Array:
         """Return, per row, the share of abundance in taxa outside the vocabulary, 0 to 1."""
-        known = (self._places(design.genera) >= 0).astype(float)
+        known = (_places(design.genera, self.genera) >= 0).astype(float)
         total = row_sums(design.abundance)
         return np.asarray(1.0 - row_sums(design.abundance * known) / np.where(total > 0, total, 1.0)) * (total > 0)
-
-    def _places(self, genera: tuple[str, ...]) -> npt.NDArray[np.int64]:
-        """Return the place of each genus in the vocabulary, -1 where it has none."""
-        position = self._position
-        return np.array([position.get(label.rpartition("|")[2], -1) for label in genera], dtype=np.int64)
-
-    @cached_property
-    def _position(self) -> dict[str, int]:
-        return {label.split("|")[-1]: i for i, label in enumerate(self.genera)}
 
     def _life_columns(self, design: Design) -> Array:
         """Every covariate's columns, in the order of `covariates`; the numeric ones are worked out together."""
@@ -195,6 +186,18 @@ class Encoding:
             return np.zeros((len(studies), 0))
         own = [[float(given == study) for study in self.studies] for given in studies]
         return np.array(own).reshape(len(studies), len(self.studies))
+
+
+@lru_cache(maxsize=16)
+def _places(genera: tuple[str, ...], vocabulary: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """Return the place of each genus in the vocabulary, -1 where it has none; found once for the several who ask in turn."""
+    position = _position(vocabulary)
+    return np.array([position.get(label.rpartition("|")[2], -1) for label in genera], dtype=np.int64)
+
+
+@lru_cache(maxsize=16)
+def _position(vocabulary: tuple[str, ...]) -> dict[str, int]:
+    return {label.split("|")[-1]: i for i, label in enumerate(vocabulary)}
 
 
 def _none(n: int) -> Objects:

@@ -66,12 +66,14 @@ def genus_label(lineage: str) -> str:
 def genus_columns(lineages: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
     """Return the labels of the genera (`Family|Genus`, sorted by genus) and the place of each lineage among them.
 
-    One genus is one column, whatever family its lineages name (some name none): the first named one labels it.
+    One genus is one column, whatever family its lineages name (some name none): the first of their names labels it.
     """
     pairs = [_halves(lineage) for lineage in lineages]
     family: dict[str, str] = {}
-    for named, genus in sorted(pairs):
-        family[genus] = family.get(genus) or named
+    for named, genus in pairs:
+        known = family.get(genus)
+        if not known or "" < named < known:
+            family[genus] = named
     position = {genus: i for i, genus in enumerate(sorted(family))}
     return tuple(f"{family[genus]}|{genus}" for genus in position), [position[genus] for _, genus in pairs]
 

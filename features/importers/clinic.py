@@ -103,7 +103,7 @@ def _genera(samples: Sequence[Mapping[str, float] | None]) -> tuple[tuple[str, .
 
 
 def _table(samples: Sequence[Mapping[str, float] | None]) -> Taxa:
-    lineages = sorted({name for own in samples if own for name in own})
+    lineages = sorted(set().union(*(own for own in samples if own)))
     place = {name: j for j, name in enumerate(lineages)}
     amounts = np.zeros((len(samples), len(lineages)))
     for row, own in zip(amounts, samples, strict=True):
