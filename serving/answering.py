@@ -10,7 +10,7 @@ from msgspec import to_builtins
 
 from serving.access import Principal
 from serving.desk import Desk
-from serving.predict import compare, predict
+from serving.predict import compare, predict, read, reply_of
 from serving.schemas import CompareRequest, PredictRequest
 from serving.scribe import Answer
 
@@ -35,7 +35,8 @@ async def answer_soon(desk: Desk, who: Principal, request: PredictRequest, route
     if len(request.patients) > FEW:
         reply = await asyncio.to_thread(predict, desk.bundles, request, desk.sites)
     else:
-        reply = predict(desk.bundles, request, desk.sites)
+        asked = read(desk.bundles, request, desk.sites)
+        reply = reply_of(asked, await desk.together.answers(asked))
     if desk.writes:
         await asyncio.wrap_future(desk.scribe.write(_answer(who, request, reply, route, sent)))
     return reply

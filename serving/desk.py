@@ -20,6 +20,7 @@ from serving.repeats import Repeats
 from serving.scribe import Scribe
 from serving.settings import Settings
 from serving.switch import Switch
+from serving.together import Together
 from serving.tokens import Provider, Replays, Tokens
 
 
@@ -33,6 +34,7 @@ class Desk:
     budget: Budget
     switch: Switch
     repeats: Repeats = field(default_factory=Repeats)
+    together: Together = field(default_factory=Together)
     sites: Mapping[str, SiteReference] = field(default_factory=dict)
     journal: Journal | None = None
     outcomes: Outcomes | None = None

@@ -53,10 +53,9 @@ def patient_input(
     manifest: Mapping[str, Any],
     *,
     place: str,
-    key: str,
     study: str | None = None,
 ) -> PatientInput:
-    """Return a person as the importer wants them; `place` is the path of the person in the request.
+    """Return a person as the importer wants them; `place` is the path of the person in the request. Without id.
 
     Raises RequestError (422) for an arm, flag, covariate or level the model does not know.
     """
@@ -69,7 +68,7 @@ def patient_input(
         hint = "Known flags: " + ", ".join(FLAGS)
         raise RequestError(422, "unknown_flag", "a flag is not known", f"{place}.flags[{unknown[0]}]", hint)
     return PatientInput(
-        id=key,
+        id="",
         arm=arm,
         score=score,
         lag=lag_of(manifest, person.weeks),

@@ -38,8 +38,16 @@ class Question(NamedTuple):
     refused: list[str]
 
 
-def predict(bundles: Mapping[str, Bundle], request: PredictRequest, sites: Sites = NO_SITES) -> Json:
-    """Return the reply to `POST /predict`; all patients must be asked about with one instrument.
+class Asked(NamedTuple):
+    """A request that a bundle can answer: its questions, and the site whose reference centres them."""
+
+    bundle: Bundle
+    questions: list[Question]
+    site: SiteReference | None
+
+
+def read(bundles: Mapping[str, Bundle], request: PredictRequest, sites: Sites = NO_SITES) -> Asked:
+    """Return what a request asks; all patients must be asked about with one instrument.
 
     Raises RequestError (422) for what no model here can be asked.
     """
@@ -47,8 +55,18 @@ def predict(bundles: Mapping[str, Bundle], request: PredictRequest, sites: Sites
     bundle = bundle_for(bundles, [patient.baseline.instrument for patient in people], "patients")
     site = site_of(bundle, request.site_reference, sites)
     study = request.site_reference
-    asked = [_question(bundle, p, p.intervention, f"patients[{i}]", i, study) for i, p in enumerate(people)]
-    return {"model": model_of(bundle), "predictions": answers(bundle, asked, site)}
+    questions = [_question(bundle, p, p.intervention, f"patients[{i}]", study) for i, p in enumerate(people)]
+    return Asked(bundle, questions, site)
+
+
+def predict(bundles: Mapping[str, Bundle], request: PredictRequest, sites: Sites = NO_SITES) -> Json:
+    """Return the reply to `POST /predict`; raises RequestError (422) as `read` does."""
+    return reply_of(asked := read(bundles, request, sites), answers(*asked))
+
+
+def reply_of(asked: Asked, predictions: list[Json]) -> Json:
+    """Return the reply that holds the predictions of one request."""
+    return {"model": model_of(asked.bundle), "predictions": predictions}
 
 
 def compare(bundles: Mapping[str, Bundle], request: CompareRequest, sites: Sites = NO_SITES) -> Json:
@@ -57,7 +75,7 @@ def compare(bundles: Mapping[str, Bundle], request: CompareRequest, sites: Sites
     bundle = bundle_for(bundles, [person.baseline.instrument], "patient")
     arms = request.interventions
     site = site_of(bundle, request.site_reference, sites)
-    asked = [_question(bundle, person, arm, "patient", i, request.site_reference) for i, arm in enumerate(arms)]
+    asked = [_question(bundle, person, arm, "patient", request.site_reference) for arm in arms]
     why_not = comparison_reasons(bundle.manifest)
     replies = [] if why_not else answers(bundle, asked, site)
     rows = [{"intervention": q.arm, **reply} for q, reply in zip(asked, replies, strict=not why_not)]
@@ -112,10 +130,10 @@ def safety(person: Person) -> list[Json]:
     return [{"code": "self_harm_item", "status": self_harm(person.baseline)}]
 
 
-def _question(bundle: Bundle, person: Person, arm: str, place: str, i: int, study: str | None) -> Question:
+def _question(bundle: Bundle, person: Person, arm: str, place: str, study: str | None) -> Question:
     manifest = bundle.manifest
     score = total(person.baseline, f"{place}.baseline")
-    row = patient_input(person, arm, score, manifest, place=place, key=str(i), study=study)
+    row = patient_input(person, arm, score, manifest, place=place, study=study)
     unit = person.microbiome.unit if person.microbiome else None
     refused = refusals(person, arm) + horizon_reasons(manifest, row.lag) + unit_reasons(manifest["unit"], unit)
     return Question(person, arm, row, refused)
@@ -127,7 +145,8 @@ def answers(bundle: Bundle, asked: Sequence[Question], site: SiteReference | Non
     units = [q.person.microbiome.unit if q.person.microbiome else bundle.manifest["unit"] for q in asked]
     for unit in sorted(set(units)):
         rows = [i for i, own in enumerate(units) if own == unit]
-        predictions = bundle.predict(design_of([asked[i].row for i in rows], unit=unit), site)
+        people = [asked[i].row._replace(id=str(i)) for i in rows]
+        predictions = bundle.predict(design_of(people, unit=unit), site)
         for i, told in zip(rows, _told(predictions), strict=True):
             replies[i] = _reply(asked[i], told, predictions.level, bundle.manifest["claim"])
     return replies

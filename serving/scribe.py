@@ -17,6 +17,7 @@ from serving.outcomes import Outcomes
 
 Json = dict[str, Any]
 AT_ONCE = 256  # answers, at most, in one commit
+PATIENCE = 0.003  # seconds to wait for one more of those expected
 
 
 class Answer(NamedTuple):
@@ -48,19 +49,30 @@ class Scribe:
         return done
 
     def _work(self) -> None:
+        batch: list[tuple[Answer, Future[None]]] = []
         while True:
-            batch = [self._queue.get()]
-            try:
-                while len(batch) < AT_ONCE:
-                    batch.append(self._queue.get_nowait())
-            except Empty:
-                pass
+            batch = self._gather(len(batch))
             errors = self._written([answer for answer, _ in batch])
             for (_, done), error in zip(batch, errors, strict=True):
                 if error is None:
                     done.set_result(None)
                 else:
                     done.set_exception(error)
+
+    def _gather(self, before: int) -> list[tuple[Answer, Future[None]]]:
+        """Wait for an answer, then for as many as were written `before`, as long as they come one upon the other.
+
+        Those who were answered together tend to ask again together: without the wait each would get a commit of its own.
+        """
+        batch = [self._queue.get()]
+        try:
+            while len(batch) < before:
+                batch.append(self._queue.get(timeout=PATIENCE))
+            while len(batch) < AT_ONCE:
+                batch.append(self._queue.get_nowait())
+        except Empty:
+            pass
+        return batch
 
     def _written(self, answers: Sequence[Answer]) -> Sequence[Exception | None]:
         """Write the log, then the numbers of those that are logged; an error is told to whom it concerns."""
