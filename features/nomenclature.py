@@ -1,7 +1,7 @@
 """One name per genus, family and phylum across SILVA, Greengenes, GTDB, NCBI and MetaPhlAn.
 
 Spelling is levelled by rule (brackets, underscores, GTDB suffixes such as `_A`, numbered SILVA clades); old
-and new names meet by the versioned table `data/taxon_synonyms.tsv`, each row with its source. Where a genus
+and new names meet by the versioned table `data/taxon_synonyms.tsv`, each row with its source, and whether that was seen. Where a genus
 was split and older databases cannot tell the parts (Lactobacillus in 2020), the parts go by the broad name:
 it is the one that every table can give.
 """
@@ -36,10 +36,14 @@ LEVELLED = "spelling"
 
 
 class Canonical(NamedTuple):
-    """A canonical name ('' for a placeholder) and why it differs from what was given ('' if it does not)."""
+    """A canonical name ('' for a placeholder) and why it differs from what was given ('' if it does not).
+
+    `confirmed` is False where the source of the table's row was not seen, only remembered.
+    """
 
     name: str
     source: str
+    confirmed: bool = True
 
 
 class Synonyms(NamedTuple):
@@ -54,7 +58,10 @@ def synonyms() -> Synonyms:
     """Return the table of synonyms that ships with this version."""
     first, _, *lines = (files("features.data") / TABLE).read_text(encoding="utf-8").splitlines()
     rows = (line.split("\t") for line in lines)
-    table = {(rank, name): Canonical(canonical, source) for rank, name, canonical, source in rows}
+    table = {
+        (rank, name): Canonical(canonical, source, status == "confirmed")
+        for rank, name, canonical, source, status, _ in rows
+    }
     return Synonyms(first.removeprefix("# version "), table)
 
 

@@ -28,6 +28,7 @@ def normalise(arguments: argparse.Namespace) -> int:
         "synonyms_version": synonyms().version,
         "names": len(names),
         "labels": len(labels),
+        "unconfirmed_merges": sum(not one.confirmed for one in found),
         "unnamed_labels": sum("|unclassified " in label for label in labels),
     }
     if counts is not None:
@@ -39,8 +40,11 @@ def normalise(arguments: argparse.Namespace) -> int:
         report = {"merges": [asdict(one) for one in found], **summary}
         sys.stdout.write(json.dumps(report, indent=1) + "\n")
         return 0
-    sys.stdout.write("label\tgiven\twhy\n")
-    sys.stdout.writelines(f"{m.label}\t{', '.join(m.given)}\t{'; '.join(m.sources)}\n" for m in found)
+    sys.stdout.write("label\tgiven\twhy\tstatus\n")
+    status = {True: "confirmed", False: "unconfirmed"}
+    sys.stdout.writelines(
+        f"{m.label}\t{', '.join(m.given)}\t{'; '.join(m.sources)}\t{status[m.confirmed]}\n" for m in found
+    )
     sys.stderr.writelines(f"{name}: {value}\n" for name, value in summary.items())
     return 0
 

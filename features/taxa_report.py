@@ -20,11 +20,14 @@ from features.taxa import genus_label, ranks, raw_ranks
 class Merge:
     """Names that were given, the label they all go by, and the reasons (`spelling`, or the source of a
     synonym).
+
+    `confirmed` is False where a reason is a row of the table whose source was not seen.
     """
 
     label: str
     given: tuple[str, ...]
     sources: tuple[str, ...]
+    confirmed: bool = True
 
 
 def merges(lineages: Iterable[str]) -> list[Merge]:
@@ -33,15 +36,18 @@ def merges(lineages: Iterable[str]) -> list[Merge]:
     """
     names: dict[str, set[str]] = defaultdict(set)
     sources: dict[str, set[str]] = defaultdict(set)
+    unseen: set[str] = set()
     for lineage in lineages:
         raw = raw_ranks(lineage)
         given = _given(raw)
         if given:
             found = canonical_genus(raw.get("genus", ""), raw.get("species", ""))
-            names[genus_label(lineage)].add(given)
-            sources[genus_label(lineage)] |= {found.source} - {""}
+            label = genus_label(lineage)
+            names[label].add(given)
+            sources[label] |= {found.source} - {""}
+            unseen |= set() if found.confirmed else {label}
     return [
-        Merge(label, tuple(sorted(given)), tuple(sorted(sources[label])))
+        Merge(label, tuple(sorted(given)), tuple(sorted(sources[label])), label not in unseen)
         for label, given in sorted(names.items())
         if len(given) > 1 or sources[label]
     ]

@@ -8,6 +8,7 @@ import numpy as np
 
 from features.cohort import Cohort
 from features.digest import file_digest
+from features.nomenclature import synonyms
 from models.catalog import CANDIDATES, CATALOG
 from models.intervals import quantile
 from models.literature import published_arms
@@ -50,7 +51,7 @@ def header(
         "arms": {str(arm): int((design.arm == arm).sum()) for arm in sorted(set(design.arm.tolist()))},
         "lag": {"low": float(lag.min()), "median": float(np.median(lag)), "high": float(lag.max())} if len(lag) else None,
         "consent_versions": sorted({str(v) for v in cohort.samples.get("consent_version", []) if v is not None}),
-        "claim": "prognostic", **provenance(), **_features(problem),
+        "claim": "prognostic", "nomenclature_version": synonyms().version, **provenance(), **_features(problem),
         "files": {setting: {"name": path.name, "digest": file_digest(path)} for setting, path in config.files().items()},
     }  # fmt: skip
 

@@ -172,7 +172,7 @@ def _default_name(problem: Problem) -> str:
 
 
 def _bundle_fields(record: dict[str, Any]) -> dict[str, Any]:
-    kept = ("model_name", "run_id", "data_digest", "split_digest", "code_digest", "lock_digest", "task")
+    kept = ("model_name", "run_id", "data_digest", "split_digest", "code_digest", "lock_digest", "task", "nomenclature_version")
     named = {"kind": "bundle", "name": record["model_name"], **{name: record[name] for name in kept}}
     arm = next((row["verdict"] for row in record["increment"] if row["block"] == "arm"), "not shown")
     design = {

@@ -1,5 +1,7 @@
 """One name per taxon: the same organism under the names of five databases."""
 
+from importlib.resources import files
+
 import pytest
 
 from features.nomenclature import canonical_genus, canonical_name, spelled, synonyms
@@ -58,7 +60,7 @@ def test_placeholders_are_no_names(name):
 
 @pytest.mark.parametrize("name", ["Ruminococcus", "Eubacterium", "GGB9512", "UBA1819", "Methanobrevibacter"])
 def test_other_names_are_left_alone(name):
-    assert canonical_genus(name) == (name, "")
+    assert canonical_genus(name) == (name, "", True)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,7 @@ def test_a_merge_says_why():
 
 def test_the_table_is_versioned_sourced_and_flat():
     table = synonyms()
-    assert table.version == "1"
+    assert table.version == "2"
     assert all(found.source and found.name for found in table.rows.values())
     # A canonical name is never itself a synonym: one look-up is enough.
     assert not [found.name for (rank, _), found in table.rows.items() if (rank, found.name) in table.rows]
@@ -90,3 +92,13 @@ def test_the_table_is_versioned_sourced_and_flat():
 @pytest.mark.parametrize("name", ["[Eubacterium]_hallii_group", "x<y", "a]b", "[[", "Ruminococcus_[torques]"])
 def test_no_name_holds_what_boosted_trees_refuse_in_a_column(name):
     assert not set("[]<") & set(canonical_genus(name).name)
+
+
+def test_every_row_says_whether_its_source_was_seen_and_where():
+    lines = (files("features.data") / "taxon_synonyms.tsv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == f"# version {synonyms().version}"
+    rows = [line.split("\t") for line in lines[2:]]
+    assert {len(row) for row in rows} == {6}
+    for *_, source, status, confirmed_by in rows:
+        assert source
+        assert (status, bool(confirmed_by)) in {("confirmed", True), ("unconfirmed", False)}

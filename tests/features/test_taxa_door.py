@@ -16,7 +16,7 @@ def run(tmp_path, capsys, text, *more):
 def test_a_list_of_old_and_new_names_goes_to_one_id(tmp_path, capsys):
     out = run(tmp_path, capsys, "g__Anaerobutyricum\ng__[Eubacterium]_hallii_group\nRuminococcus gnavus\ng__Blautia\n")
     first, second, third = out.out.splitlines()
-    assert first == "label\tgiven\twhy"
+    assert first == "label\tgiven\twhy\tstatus"
     assert second.startswith("|Anaerobutyricum\tAnaerobutyricum, [Eubacterium]_hallii_group\tShetty 2018")
     assert third.startswith("|Mediterraneibacter\tRuminococcus gnavus\tTogo 2018")
     assert "names: 4" in out.err
@@ -30,7 +30,7 @@ def test_a_table_gives_shares_too(tmp_path, capsys):
     assert report["named_share_mean"] == pytest.approx(0.8)
     assert report["kingdoms"] == {"Archaea": pytest.approx(0.25), "Bacteria": pytest.approx(0.75)}
     assert (report["names"], report["labels"], report["unnamed_labels"]) == (3, 3, 1)
-    assert report["synonyms_version"] == "1"
+    assert report["synonyms_version"] == "2"
 
 
 def test_a_taxonomy_file(tmp_path, capsys):

@@ -28,6 +28,16 @@ def test_every_merge_is_reported_with_its_reason_and_nothing_else():
     assert found[1] == Merge("Lactobacillaceae|Lactobacillus", ("Lactiplantibacillus", "Lactobacillus"), (ZHENG,))
 
 
+def test_a_merge_whose_source_was_not_seen_is_unconfirmed():
+    found = merges(["f__Rikenellaceae;g__Bacteroides;s__Bacteroides putredinis", *LINEAGES])
+    assert {one.label: one.confirmed for one in found} == {
+        "Rikenellaceae|Alistipes": False,
+        "Lachnospiraceae|Anaerobutyricum": True,
+        "Lactobacillaceae|Lactobacillus": True,
+        "|Mediterraneibacter": True,
+    }
+
+
 def table():
     # Sample 1: 6 of 10 reads have a named genus; sample 2: all of them, half archaeal.
     row, column, value = [0, 0, 1, 1], [3, 4, 3, 5], [6.0, 4.0, 5.0, 5.0]

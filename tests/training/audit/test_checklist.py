@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 
@@ -191,6 +192,9 @@ def test_every_trial_is_counted_in_the_table(make):
         rows = "".join(f"{i // 2}\tadditive\t{{}}\t4.0\t0\n" for i in range(lines))
         (run.folder / "trials.tsv").write_text("outer_fold\tentry\tparams\tinner_rmse\tchosen\n" + rows)
         assert status(run, "tripod-ai", "TR-12c") == expected
+    in_time = make("in-time", configurations_tried=2, search={"budget_s": 60.0})
+    shutil.copy(run.folder / "trials.tsv", in_time.folder)
+    assert status(in_time, "tripod-ai", "TR-12c") == PASS
 
 
 def test_words_that_state_nothing_are_no_evidence(make):
