@@ -63,6 +63,7 @@ SCENARIOS = {
 COLUMNS = (
     "baseline alone",
     "covariates",
+    "tuned XGBoost",
     "Vagus",
     "benefit",
     "coverage",
@@ -84,13 +85,17 @@ def measure(scenario: Scenario, seed: int) -> list[float]:
     problem = pose(cohort, "PHQ-9")
     problem = replace(problem, literature=literature_for(problem, scenario.literature))
     evaluation = evaluate(
-        problem, outer_splits(problem, repeats=1, seed=0), seed=0, candidates=("additive",), title=scenario.title
+        problem,
+        outer_splits(problem, repeats=1, seed=0),
+        seed=0,
+        candidates=("additive", "xgboost"),
+        title=scenario.title,
     )
     widen = widening(problem, evaluation, leave_one_study_out(problem, seed=0))
     manifest = {"name": "bench", "run_id": "bench"}
     models = {
         name: fit_final(problem, evaluation, RunConfig(model=name), widen=widen, manifest=manifest)
-        for name in ("baseline", "covariates", "additive")
+        for name in ("baseline", "covariates", "xgboost", "additive")
     }
     means = np.array(truth["expected_change"]).reshape(FRESH, -1)
     design = fresh.design("PHQ-9")

@@ -5,12 +5,16 @@ The encoder is fitted once per inner fold and shared by all configurations: its 
 
 from __future__ import annotations
 
+import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.exceptions import ConvergenceWarning
 
 from features.blocks import FeatureEncoder
 from features.counts import Array
@@ -19,7 +23,7 @@ from models.additive import AdditiveBlockRegressor
 from models.catalog import CATALOG, RAW, Entry, Params, columns_of
 from models.literature import Known, known_effects
 from training.problem import Problem
-from training.splits import by_group
+from training.splits import Rows, by_group
 
 INNER_FOLDS = 3
 
@@ -94,25 +98,30 @@ def fit_entry(
     model = entry.make(params, seed)
     if isinstance(model, AdditiveBlockRegressor):
         return model.set_params(known=known).fit(train, y)
-    return model.fit(train.to_numpy(), y)
+    with warnings.catch_warnings():
+        # An elastic net that has not converged is judged by its held-out loss like any other challenger.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(train.to_numpy(), y)
 
 
-def choose(problem: Problem, candidates: Sequence[str], *, seed: int) -> Choice:
-    """Run the inner loop on training rows and return its choice."""
-    tried = configurations(candidates)
+def choose(problem: Problem, candidates: Sequence[str], *, seed: int, deadline: float = inf) -> Choice:
+    """Run the inner loop on training rows and return its choice.
+
+    Past the `deadline` (seconds since the epoch) no further configuration is tried; those of the first candidate always are.
+    """
+    offered = configurations(candidates)
     split = by_group(problem.subjects, INNER_FOLDS, seed=seed + 1, repeat=0, y=problem.y)
-    losses = np.full((len(tried), len(problem.y)), np.nan)
-    for _, train, held_out in split.parts():
-        part, rest = problem.take(train), problem.take(held_out)
-        encoder, Z = encode(part)
-        _, W = encode(rest, encoder)
-        for group in _groups(tried):
-            for i, predicted in zip(
-                group,
-                _group_predictions([tried[i] for i in group], Z, part.y, W, seed, known(part, encoder)),
-                strict=True,
-            ):
-                losses[i, held_out] = (rest.y - predicted) ** 2
+    losses = np.full((len(offered), len(problem.y)), np.nan)
+    folds = [(held_out, *_encoded(problem, train, held_out)) for _, train, held_out in split.parts()]
+    for group in _groups(offered):
+        if offered[group[0]].entry != candidates[0] and time.time() >= deadline:
+            break
+        for held_out, Z, y, W, effects in folds:
+            found = _group_predictions([offered[i] for i in group], Z, y, W, seed, effects)
+            losses[np.ix_(np.array(group), held_out)] = (problem.y[held_out] - np.array(found)) ** 2
+    done = np.flatnonzero(~np.isnan(losses).any(axis=1))
+    tried, losses = [offered[i] for i in done], losses[done]
+    candidates = [name for name in candidates if any(config.entry == name for config in tried)]
     per_person = _per_subject(losses, problem.subjects)
     best = {
         name: _one_standard_error(per_person, [i for i, c in enumerate(tried) if c.entry == name])
@@ -129,6 +138,13 @@ def choose(problem: Problem, candidates: Sequence[str], *, seed: int) -> Choice:
         rmse,
         tuple(zip(tried, np.sqrt(losses.mean(axis=1)).tolist(), strict=True)),
     )
+
+
+def _encoded(problem: Problem, train: Rows, held_out: Rows) -> tuple[pd.DataFrame, Array, pd.DataFrame, Known]:
+    """Return training columns, their outcome, held-out columns and what is known, of one inner fold."""
+    part = problem.take(train)
+    encoder, Z = encode(part)
+    return Z, part.y, encode(problem.take(held_out), encoder)[1], known(part, encoder)
 
 
 def _groups(tried: Sequence[Configuration]) -> list[list[int]]:
