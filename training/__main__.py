@@ -85,6 +85,12 @@ def _train(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--seed", type=int)
     verb.add_argument(
+        "--budget",
+        type=float,
+        metavar="SECONDS",
+        help="try no further challenger after this; the additive model always is",
+    )
+    verb.add_argument(
         "--literature",
         metavar="NAME",
         help="published effects as prior means: auto (below 400 people), none, or a name",
@@ -133,6 +139,7 @@ def _run_train(given: argparse.Namespace) -> int:
 
     config = read_config(
         given.config, instrument=given.instrument, task=given.task, follow_up=given.follow_up, model=given.model, seed=given.seed,
+        budget=given.budget,
         literature=given.literature,
         accept=tuple(given.accept) if given.accept else None,
     )  # fmt: skip

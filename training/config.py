@@ -23,7 +23,8 @@ class RunConfig:
     """What decides a training run besides the cohort.
 
     `model`: `search` (the inner loop chooses) or the name of one catalogue entry. `repeats`: how often the outer folds
-    are redrawn (0 = by cohort size). `shuffles`: runs of the whole search on shuffled outcomes. `splits`: a table of the
+    are redrawn (0 = by cohort size). `shuffles`: runs of the whole search on shuffled outcomes. `budget`: seconds
+    after which no further challenger is tried (0 = no end); what is found then depends on the machine. `splits`: a table of the
     user's own folds (columns subject_id, fold). `literature`: published effects as prior means: `auto` (small cohorts), `none`, or
     the name of a set. `jobs`: folds side by side (0 = one per core). `features`: further
     feature blocks, `diversity = true`, `producers = true`, `modules = "FILE"`. `intervals`: `by = "severity_third"` (or sex, arm, study) makes
@@ -39,6 +40,7 @@ class RunConfig:
     folds: int = 5
     shuffles: int = -1
     seed: int = 0
+    budget: float = 0.0
     splits: str = ""
     accept: tuple[str, ...] = field(default_factory=tuple)
     jobs: int = 0
@@ -57,7 +59,7 @@ class RunConfig:
         found = {
             name: (list(value) if isinstance(value, tuple) else value)
             for name, value in vars(self).items()
-            if name != "jobs" and (value or name not in ("features", "intervals", "subgroups"))
+            if name != "jobs" and (value or name not in ("features", "intervals", "subgroups", "budget"))
         }
         names = {setting: path.name for setting, path in self.files().items()}
         found |= {"splits": names.pop("splits", "")}
@@ -132,6 +134,8 @@ def _checked(config: RunConfig) -> RunConfig:
         raise invalid("unknown_intervals", "[intervals] has a setting that is not known", f"It may have: {known}")
     if set(config.subgroups) - set(GROUPINGS):
         raise invalid("unknown_subgroup", "no such subgroups", f"Choose from: {', '.join(GROUPINGS)}")
+    if config.budget < 0:
+        raise invalid("negative_budget", "a budget is a number of seconds", "Set budget = 60, or leave it out")
     if config.folds < 2:
         raise invalid("too_few_folds", "cross-validation needs at least 2 folds", "Set folds = 5")
     return config

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -44,10 +45,11 @@ def fit_final(
     *,
     widen: tuple[float, float],
     manifest: Mapping[str, Any],
+    deadline: float = inf,
 ) -> FinalModel:
     """Choose on all people, fit on all people, and take the interval width from that entry's out-of-fold residuals."""
     with threadpool_limits(1):
-        chosen, rmse = _choose(problem, config)
+        chosen, rmse = _choose(problem, evaluation, config, deadline)
         clock = time.process_time()
         encoder, Z = encode(problem)
         entry = CATALOG[chosen.entry]
@@ -77,11 +79,14 @@ def _needed(encoding: Encoding, core: Core) -> Encoding:
     return replace(encoding, derived=tuple(block for block in encoding.derived if block.kind in blocks_of(core)))
 
 
-def _choose(problem: Problem, config: RunConfig) -> tuple[Configuration, float]:
+def _choose(
+    problem: Problem, evaluation: Evaluation, config: RunConfig, deadline: float
+) -> tuple[Configuration, float]:
     """Return the configuration to keep and its inner RMSE (1 for a reference: its residuals are not scaled)."""
     if config.model not in (SEARCH, *CANDIDATES):
         return Configuration(config.model, {}), 1.0
-    choice = choose(problem, CANDIDATES if config.model == SEARCH else (config.model,), seed=config.seed)
+    candidates = evaluation.candidates if config.model == SEARCH else (config.model,)
+    choice = choose(problem, candidates, seed=config.seed, deadline=deadline)
     return choice.winner, choice.rmse[choice.winner.entry]
 
 

@@ -34,6 +34,7 @@ from training.metrics import CALIBRATION, resamples
 from training.problem import Problem
 from training.protocol import BLIND, CHOSEN, NO_LITERATURE, Evaluation, increment_pairs
 from training.provenance import provenance
+from training.selection import configurations
 
 
 def header(
@@ -95,9 +96,9 @@ def figures(
         "decision_curve": decision_curves(answers, CHOSEN, weights),
         "interval_groups": interval_groups(problem, answers[CHOSEN], weights),
         "reject_curve": reject_curves(problem, evaluation, answers[CHOSEN], weights),
-        "model_rows": {name: {"title": CATALOG[name].title, **as_json(rows[name])} for name in CANDIDATES},
+        "model_rows": {name: {"title": CATALOG[name].title, **as_json(rows[name])} for name in evaluation.candidates},
         "increment": [i.as_dict() for i in added], "gates": {name: v.as_dict() for name, v in gates.judge(judged).items()},
-        "chosen_per_fold": _counted(evaluation), "configurations_tried": evaluation.choices[0].tried if evaluation.choices else 0,
+        "chosen_per_fold": _counted(evaluation), "configurations_tried": max((choice.tried for choice in evaluation.choices), default=0),
         "warnings": _warnings(problem, rows[CHOSEN], added),
     }  # fmt: skip
 
@@ -109,6 +110,15 @@ def _too_few(problem: Problem) -> dict[str, Any]:
     }
     stated = {"gates": {"enough_people": verdict.as_dict()}, "warnings": ["too few people"]}
     return {**empty, "increment": [], "interval_groups": [], "configurations_tried": 0, **stated}
+
+
+def search(evaluation: Evaluation, budget: float) -> dict[str, Any]:
+    """Return how far the search came: configurations offered, and the fewest and most tried in a fold, within what budget."""
+    tried = [choice.tried for choice in evaluation.choices]
+    return {
+        "budget_s": budget or None, "offered": len(configurations(CANDIDATES)) if tried else 0,
+        "tried_least": min(tried, default=0), "tried_most": max(tried, default=0), "candidates": list(evaluation.candidates),
+    }  # fmt: skip
 
 
 def _testable(problem: Problem) -> list[tuple[str, str, str]]:

@@ -10,7 +10,7 @@ from features.errors import Refused, invalid
 from models.bundle import Bundle
 from models.manifest import MANIFEST_NAME, verify_folder
 from training import gates, tracking
-from training.jobs import copy_bundle
+from training.runfolder import copy_bundle
 
 
 def show(reference: str, uri: str | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -49,6 +50,11 @@ class Evaluation:
     additive_s: float = 0.0
 
     @property
+    def candidates(self) -> tuple[str, ...]:
+        """Return the candidates that were tried in every fold."""
+        return tuple(name for name in CANDIDATES if name in self.predictions)
+
+    @property
     def fold(self) -> Array:
         """Return the repeats × n fold numbers."""
         return np.array([split.fold for split in self.splits])
@@ -74,15 +80,16 @@ def outer_splits(problem: Problem, *, repeats: int, seed: int, folds: int = OUTE
 
 
 def evaluate(problem: Problem, splits: Sequence[Split], *, seed: int, candidates: Sequence[str] = CANDIDATES,
-             title: str = "nested validation", jobs: int = 0) -> Evaluation:  # fmt: skip
+             title: str = "nested validation", jobs: int = 0, deadline: float = inf) -> Evaluation:  # fmt: skip
     """Return held-out predictions of all references, all candidates and the search itself.
 
-    Raises Refused when a subject stands in two folds. `jobs` folds run side by side (0 = one per core), one thread each.
+    Raises Refused when a subject stands in two folds. `jobs` folds run side by side (0 = one per core), one thread each. A
+    candidate that the `deadline` kept out of some fold has no row.
     """
     for split in splits:
         verify(split, problem.subjects)
     work = [
-        delayed(_fold)(problem, split.repeat, train, held_out, seed, tuple(candidates))
+        delayed(_fold)(problem, split.repeat, train, held_out, seed, tuple(candidates), deadline)
         for split in splits
         for _, train, held_out in split.parts()
     ]
@@ -107,7 +114,7 @@ def _run(work: list[object], title: str, jobs: int) -> list[_FoldResult]:
 
 
 def _fold(
-    problem: Problem, repeat: int, train: Rows, held_out: Rows, seed: int, candidates: tuple[str, ...]
+    problem: Problem, repeat: int, train: Rows, held_out: Rows, seed: int, candidates: tuple[str, ...], deadline: float
 ) -> _FoldResult:
     with threadpool_limits(1):
         part, rest = problem.take(train), problem.take(held_out)
@@ -122,7 +129,7 @@ def _fold(
             rows[NO_LITERATURE] = fit(CATALOG["additive"], {}, known=None)
         if not candidates:
             return _FoldResult(repeat, held_out, rows, None)
-        choice = choose(part, candidates, seed=seed)
+        choice = choose(part, candidates, seed=seed, deadline=deadline)
         spent = {}
         for name, config in choice.per_entry.items():
             clock = time.process_time()
@@ -163,10 +170,11 @@ def _study_fold(problem: Problem, train: Rows, held_out: Rows, seed: int) -> _Fo
 
 def _gather(problem: Problem, splits: tuple[Split, ...], results: list[_FoldResult]) -> Evaluation:
     shape = (len(splits), len(problem.y))
-    names = results[0].rows
+    names = [name for name in results[0].rows if all(name in result.rows for result in results)]
     predictions, sds = ({name: np.full(shape, np.nan) for name in names} for _ in range(2))
     for result in results:
-        for name, (mean, sd) in result.rows.items():
+        for name in names:
+            mean, sd = result.rows[name]
             predictions[name][result.repeat, result.held_out] = mean
             sds[name][result.repeat, result.held_out] = sd
     # Folds finish in any order; the first held-out row gives the choices one order for ever.
@@ -177,7 +185,9 @@ def _gather(problem: Problem, splits: tuple[Split, ...], results: list[_FoldResu
     )
 
 
-def shuffled(problem: Problem, *, draws: int, seed: int) -> list[tuple[float, float]]:
+def shuffled(
+    problem: Problem, *, draws: int, seed: int, candidates: Sequence[str] = CANDIDATES
+) -> list[tuple[float, float]]:
     """Return, per shuffle of the outcome, (best inner R2, nested R2): how good this search looks on noise.
 
     The first is what reporting the winner of a search without an outer loop would claim; the second is what we report.
@@ -190,6 +200,7 @@ def shuffled(problem: Problem, *, draws: int, seed: int) -> list[tuple[float, fl
             noise,
             outer_splits(noise, repeats=1, seed=seed + draw, folds=OUTER_FOLDS if problem.people <= 300 else 3),
             seed=seed,
+            candidates=candidates,
             title=f"shuffled outcome {draw + 1}/{draws}",
         )
         nested = 1.0 - np.mean((noise.y - result.predictions[CHOSEN][0]) ** 2) / np.var(noise.y)

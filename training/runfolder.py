@@ -6,6 +6,7 @@ training rows), trials.tsv (what the inner loops tried), bundle/ (the fitted mod
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from features.digest import canonical_json, json_digest
+from features.errors import invalid
 from models.manifest import write_manifest
 from training.assess import HeldOut
 from training.keyring import subject_name
@@ -147,3 +149,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return None if np.isnan(value) or np.isinf(value) else float(value)
     return int(value) if isinstance(value, np.integer) else value
+
+
+def copy_bundle(source: Path, out: Path) -> None:
+    """Copy a bundle to a new folder; raises InvalidInput when that exists and is not empty."""
+    if out.exists() and any(out.iterdir()):
+        raise invalid(
+            "out_not_empty", "the output folder exists and is not empty", "Choose another --out", file=str(out)
+        )
+    shutil.copytree(source, out, dirs_exist_ok=True)

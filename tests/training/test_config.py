@@ -35,3 +35,10 @@ def test_intervals_by_group_are_a_setting_and_the_default_leaves_no_trace(tmp_pa
     assert found.interval_groups == "sex"
     assert found.recorded()["intervals"] == {"by": "sex"}
     assert "intervals" not in read_config(None, instrument="PHQ-9").recorded()
+
+
+def test_a_budget_is_a_setting_and_never_negative(tmp_path):
+    assert read_config(None, instrument="PHQ-9", budget=1.0).recorded()["budget"] == 1.0
+    assert "budget" not in read_config(None, instrument="PHQ-9").recorded()
+    with pytest.raises(InvalidInput):
+        read_config(None, instrument="PHQ-9", budget=-1.0)

@@ -70,3 +70,13 @@ def test_one_study_cannot_be_left_out(problem):
 @pytest.mark.parametrize(("people", "repeats"), [(40, 5), (100, 5), (101, 3), (300, 3), (800, 2), (801, 1)])
 def test_small_cohorts_are_redrawn_more_often(people, repeats):
     assert repeats_for(people) == repeats
+
+
+def test_a_spent_budget_leaves_the_additive_model_in_every_fold(problem):
+    splits = outer_splits(problem, repeats=1, seed=0)
+    found = evaluate(problem, splits, seed=0, candidates=FAST, jobs=1, deadline=0.0)
+    free = evaluate(problem, splits, seed=0, candidates=FAST, jobs=1)
+    assert (found.candidates, free.candidates) == (("additive",), FAST)
+    assert np.array_equal(found.predictions["additive"], free.predictions["additive"])
+    assert np.array_equal(found.predictions[CHOSEN], found.predictions["additive"])
+    assert {choice.tried for choice in found.choices} == {1}

@@ -53,3 +53,14 @@ def test_a_choice_is_the_same_twice(problem):
     first, second = (choose(problem, ("additive", "elastic_net"), seed=3) for _ in range(2))
     assert first.winner == second.winner
     assert first.rmse == second.rmse
+
+
+def test_past_the_deadline_only_the_first_candidate_is_tried(problem):
+    found = choose(problem, ("additive", "elastic_net", "xgboost"), seed=0, deadline=0.0)
+    assert (found.winner.entry, found.tried, list(found.per_entry)) == ("additive", 1, ["additive"])
+    assert found.rmse["additive"] == choose(problem, ("additive",), seed=0).rmse["additive"]
+
+
+def test_a_deadline_far_away_changes_nothing(problem):
+    free, timed = (choose(problem, ("additive", "elastic_net"), seed=0, **given) for given in ({}, {"deadline": 9e9}))
+    assert vars(free) == vars(timed)

@@ -1,5 +1,7 @@
 """What a data scientist reads off a run: the report's tables, and what made up each prediction."""
 
+import json
+
 import pandas as pd
 import pytest
 
@@ -33,3 +35,16 @@ def test_contributions_sum_to_the_predicted_change(trained, tmp_path, vagus):
     told = pd.read_csv(tmp_path / "p.tsv", sep="\t").query("answered").set_index(key).change
     assert len(told) == len(made) > 0
     assert made.loc[told.index].to_numpy() == pytest.approx(told.to_numpy(), abs=1e-6)
+
+
+@pytest.mark.slow
+def test_a_budget_of_one_second_still_gives_a_model_and_says_how_far_the_search_came(cohort_folder, tmp_path, vagus):
+    (tmp_path / "run.toml").write_text("repeats = 1\nshuffles = 1\njobs = 1\n")
+    command = ("train", cohort_folder, "--instrument", "PHQ-9", "--config", "run.toml", "--budget", "1", "--json")
+    found = json.loads(vagus(*command, cwd=tmp_path).stdout)
+    assert found["search"]["budget_s"] == 1.0
+    assert 1 <= found["search"]["tried_least"] < found["search"]["offered"]
+    assert found["search"]["candidates"][0] == "additive"
+    assert found["final_model"]["entry"] in found["search"]["candidates"]
+    assert len(found["noise"]) == 1
+    vagus("predict", cohort_folder, "--model", found["run_id"], "--out", "p.tsv", cwd=tmp_path)
