@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from features.cohort import UNITS
+from features.cohort import UNITS, Cohort
 from features.errors import InvalidInput, VagusError
 from features.importers.folder import ACCEPTABLE, NOTED, check_cohort, read_cohort, write_cohort
 from features.importers.header import TIME_UNITS
@@ -23,6 +23,7 @@ from features.importers.writers import WRITERS
 from features.score_door import add_parser as add_score_parser
 from features.taxa_door import add_least_named
 from features.taxa_door import add_parser as add_taxa_parser
+from features.taxa_report import LEAST_NAMED, few_named
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,9 +72,16 @@ def import_files(arguments: argparse.Namespace) -> int:
     found = assemble(arguments.paths, Choices(**{name: getattr(arguments, name) for name in names}))
     beside = {} if found.functions is None else {"functions": found.functions}
     write_cohort(found.cohort, arguments.out, beside=beside, accept=frozenset(arguments.accept),
-                 least_named=arguments.least_named)  # fmt: skip
-    sys.stdout.write("".join(f"{note}\n" for note in found.notes) + f"wrote {arguments.out}\n")
+                 least_named=arguments.least_named or 0.0)  # fmt: skip
+    notes = [*found.notes, *_few_named(found.cohort, arguments.least_named)]
+    sys.stdout.write("".join(f"{note}\n" for note in notes) + f"wrote {arguments.out}\n")
     return 0
+
+
+def _few_named(cohort: Cohort, asked: float | None) -> list[str]:
+    """Return a note where samples lie below the standard share of named genera, and no share was asked for."""
+    below = 0 if asked is not None or cohort.counts is None else len(list(few_named(cohort.counts, LEAST_NAMED)))
+    return [f"few_named_taxa: {below} samples are less than {LEAST_NAMED:.0%} in taxa with a named genus"] * (below > 0)
 
 
 def export(arguments: argparse.Namespace) -> int:
@@ -123,7 +131,7 @@ def _import_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--unit", choices=UNITS, default="", help="of the abundances (default: found out)")
     parser.add_argument("--time-unit", choices=TIME_UNITS, default="", help="of the time column")
     parser.add_argument("--orientation", choices=("taxa-rows", "taxa-columns"), default="", help="of a plain matrix")
-    add_least_named(parser)
+    add_least_named(parser, only_noted=True)
     _add_accept(parser)
     parser.set_defaults(run=import_files)
 

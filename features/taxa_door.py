@@ -16,7 +16,7 @@ from features.importers.delimited import lines, opening
 from features.importers.folder import ACCEPTABLE, read_cohort
 from features.nomenclature import synonyms
 from features.taxa import genus_label
-from features.taxa_report import few_named, kingdom_shares, merges, named_share
+from features.taxa_report import LEAST_NAMED, few_named, kingdom_shares, merges, named_share
 
 
 def normalise(arguments: argparse.Namespace) -> int:
@@ -76,10 +76,12 @@ def _is_list(path: Path) -> bool:
     return bool(first) and not any("\t" in line or "," in line for line in first)
 
 
-def add_least_named(parser: argparse.ArgumentParser) -> None:
-    """Add the least share of a sample that must be in named genera."""
-    text = "share of a sample, 0 to 1, that must be in taxa with a named genus (default 0: any)"
-    parser.add_argument("--least-named", metavar="SHARE", type=_share, default=0.0, help=text)
+def add_least_named(parser: argparse.ArgumentParser, *, only_noted: bool = False) -> None:
+    """Add the least share of a sample that must be in named genera; `only_noted`: refused only where a share is given."""
+    standard = "samples below it are only noted" if only_noted else "0 asks for none"
+    text = f"share of a sample, 0 to 1, that must be in taxa with a named genus (default {LEAST_NAMED}; {standard})"
+    default = None if only_noted else LEAST_NAMED
+    parser.add_argument("--least-named", metavar="SHARE", type=_share, default=default, help=text)
 
 
 def _share(text: str) -> float:

@@ -6,13 +6,16 @@ A rule that protects people is a small named module: thresholds on top, one tabl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
+from features.counts import row_sums
 from features.derived import functions_of
 from features.design import Design
 from features.encoding import Encoding
+from features.taxa_report import LEAST_NAMED
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -28,6 +31,7 @@ REASONS = {
     "baseline_outside_training": "baseline score outside the range of the training people",
     "arm_not_trained": "the intervention is not an arm of training",
     "unmapped_taxa": "more than half of the sample is in taxa the model does not know",
+    "few_named_taxa": "less than a tenth of the sample is in taxa with a named genus",
     "many_unseen_taxa": "a fifth or more of the sample is in taxa the model does not know (interval widened)",
     "no_stool_sample": "no stool sample (interval widened)",
     "no_functions": "no table of gene families, which the model reads (their average of training is used, interval widened)",
@@ -69,6 +73,7 @@ class Limits:
             "baseline_outside_training": (design.baseline < self.baseline_low) | (design.baseline > self.baseline_high),
             "arm_not_trained": np.array([arm not in encoding.arms for arm in design.arm], dtype=bool),
             "unmapped_taxa": unseen > UNSEEN_TAXA_REFUSE,
+            "few_named_taxa": _few_named(design) & self.needs_stool,
             "protocol_mismatch": self._other_protocol(design),
             "unlike_training": unlike > FAR,
         }  # fmt: skip
@@ -101,6 +106,17 @@ class Limits:
 def with_reason(reasons: tuple[tuple[str, ...], ...], code: str, hit: Flags) -> tuple[tuple[str, ...], ...]:
     """Return the reasons with a code added to the rows it holds for."""
     return tuple((*own, code) if holds else own for own, holds in zip(reasons, hit, strict=True))
+
+
+def _few_named(design: Design) -> Flags:
+    """Rows with a sample of which less than LEAST_NAMED is in taxa with a named genus."""
+    total = row_sums(design.abundance)
+    return np.asarray(design.stool & (row_sums(design.abundance * _named(design.genera)) < LEAST_NAMED * total))
+
+
+@lru_cache(maxsize=256)
+def _named(genera: tuple[str, ...]) -> Array:
+    return np.array([float(not label.split("|")[-1].startswith("unclassified ")) for label in genera])
 
 
 def _without_functions(design: Design, encoding: Encoding) -> Flags:

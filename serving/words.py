@@ -35,6 +35,7 @@ REASONS: Mapping[str, str] = {
     "baseline_outside_training": "the baseline score is outside the range of the training people",
     "arm_not_trained": "the intervention is not an arm of training",
     "unmapped_taxa": "more than half of the sample is in taxa the model does not know",
+    "few_named_taxa": "less than a tenth of the sample is in taxa with a named genus",
     "many_unseen_taxa": "a fifth or more of the sample is in unknown taxa; the interval is wider",
     "no_stool_sample": "there is no stool sample; the interval is wider",
     "unseen_study": "the site is new to the model; the interval is wider",

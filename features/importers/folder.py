@@ -44,6 +44,7 @@ ACCEPTABLE = frozenset(
         "taxon_without_lineage",
         "two_arms",
         "missing_mark",
+        "few_named_taxa",
     }
 )
 # Reported by `check_cohort`, no bar to reading: training decides what it makes of such a sample.

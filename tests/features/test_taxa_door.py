@@ -65,3 +65,15 @@ def test_cohort_check_and_import_refuse_such_a_sample(tmp_path, capsys):
     assert main(["cohort", "check", str(tmp_path / "yes"), "--least-named", "0.61"]) == 2
     assert "few_named_taxa" in capsys.readouterr().out
     assert main(["cohort", "check", str(tmp_path / "yes")]) == 0
+
+
+def test_a_sample_almost_without_genera_is_noted_on_import_and_a_problem_of_the_check(tmp_path, capsys):
+    """S1 has a genus for 5 of 100 reads, S2 for 10: the standard share is a tenth."""
+    table, folder = tmp_path / "t.tsv", tmp_path / "out"
+    table.write_text("taxon\tS1\tS2\nk__Bacteria;g__Blautia\t5\t10\nk__Bacteria;g__\t95\t90\n")
+    assert main(["cohort", "import", str(table), "--out", str(folder)]) == 0
+    assert "few_named_taxa: 1 samples are less than 10% in taxa with a named genus" in capsys.readouterr().out
+    assert main(["cohort", "check", str(folder)]) == 2
+    assert capsys.readouterr().out.count("few_named_taxa") == 1
+    assert main(["cohort", "check", str(folder), "--accept", "few_named_taxa"]) == 0
+    assert main(["cohort", "check", str(folder), "--least-named", "0"]) == 0
