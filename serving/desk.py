@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from features.encoding import SiteReference
 from features.errors import invalid
@@ -21,7 +22,9 @@ from serving.scribe import Scribe
 from serving.settings import Settings
 from serving.switch import Switch
 from serving.together import Together
-from serving.tokens import Provider, Replays, Tokens
+
+if TYPE_CHECKING:
+    from serving.tokens import Tokens
 
 
 @dataclass
@@ -96,5 +99,7 @@ def _tokens(settings: Settings) -> Tokens | None:
     if settings.state is None:
         message = "tokens need a folder in which used ones are noted"
         raise invalid("state", message, "Set VAGUS_STATE", column="VAGUS_STATE")
+    from serving.tokens import Provider, Replays, Tokens  # it loads all of PyJWT, which keys alone do not need
+
     provider = Provider(settings.issuer, settings.audience, settings.jwks)
     return Tokens(provider, Replays(settings.state / "tokens.db"))

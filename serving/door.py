@@ -1,6 +1,6 @@
 """The door of the service, one ASGI middleware: media type, key, role, size, then a handler; one error shape.
 
-It stands before BentoML's own routes and lets through only the probes and the schema BentoML's clients read.
+It stands before BentoML's own routes and lets through only the schema that BentoML's clients read.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Door:
         self.open_ended = [(route, route.pattern) for route in ROUTES if route.pattern is not None]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or hand a probe to BentoML."""
+        """Answer one request, or hand it to BentoML."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -68,8 +68,11 @@ class Door:
         if scope["method"] not in ("GET", "HEAD") or path not in PROBES | {SCHEMA}:
             return False
         _media(headers, (JSON,))
-        if path == SCHEMA:
-            self.desk().access.principal(headers)
+        if path in PROBES:
+            self.desk()  # ready is who has verified and loaded every bundle
+            await send_reply(send, Reply(b"\n", "text/plain; charset=utf-8"), scope["method"] == "HEAD")
+            return True
+        self.desk().access.principal(headers)
         await self.app(scope, receive, send)
         return True
 

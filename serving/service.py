@@ -6,6 +6,7 @@ readers of bodies, hence without any that could unpickle. `bentoml.SyncHTTPClien
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from functools import lru_cache
@@ -19,6 +20,7 @@ from serving.desk import Desk
 from serving.door import Door
 from serving.schemas import CompareRequest, PredictRequest, convert
 from serving.settings import Settings
+from serving.streams import Receive, Scope, Send
 
 SETTINGS = Settings.from_environ(os.environ)
 
@@ -71,6 +73,16 @@ VagusService: Any = bentoml.service(name="vagus", workers=SETTINGS.workers, traf
 VagusService.add_asgi_middleware(Door, desk=desk, observe=observe)
 
 
+@lru_cache(maxsize=1)
+def _bentoml_app() -> Any:
+    return VagusService.to_asgi(is_main=True)
+
+
+async def framework(scope: Scope, receive: Receive, send: Send) -> None:
+    """BentoML's own application, made when first asked: of one process it answers the schema alone, and takes 16 MB."""
+    await _bentoml_app()(scope, receive, send)
+
+
 def run(settings: Settings) -> int:
     """Serve until stopped: one worker in this process, several under BentoML's supervisor."""
     if settings.workers > 1:
@@ -81,13 +93,19 @@ def run(settings: Settings) -> int:
     os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="vagus-metrics-"))
     config = uvicorn.Config(
         # The door stands before BentoML's tracing and timeouts too: they cost more than a prediction.
-        Door(VagusService.to_asgi(is_main=True), desk, observe),
+        Door(framework, desk, observe),
         host=settings.host,
         port=settings.port,
+        lifespan="off",
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=20,
     )
+    desk()
+    # What was imported and loaded stays: the collector need not look at it again.
+    gc.freeze()
+    gc.enable()
     uvicorn.Server(config).run()
     return 0
