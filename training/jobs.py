@@ -87,8 +87,9 @@ def _write_down(api: Any, trained: Trained, started: float, say: Say) -> dict[st
 
 
 def _versioned(bundle: Bundle, version: str) -> Bundle:
-    """Return the bundle with the registry's version of it, which every answer names."""
-    return replace(bundle, manifest={**bundle.manifest, "model_version": version})
+    """Return the bundle with the registry's version of it, which every answer names, and a card that fits what is in it."""
+    card = report.stating_modules(bundle.manifest["card"], bundle.encoding.derived)
+    return replace(bundle, manifest={**bundle.manifest, "model_version": version, "card": card})
 
 
 def refuse_small(record: dict[str, Any]) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from features.cohort import Cohort
 from features.derived import functions_of
 from features.importers.folder import read_cohort
+from features.importers.tables import locate
 from models.bundle import Bundle
 from models.sites import load_sites, save_sites
 from training import batch, promotion
@@ -27,8 +29,7 @@ def run(
 ) -> dict[str, Any]:
     """Write the prediction table (and what made up each prediction); return counts, digests and where things are. A table appears whole or not at all."""
     bundle = Bundle.load(promotion.bundle_folder(model, uri))
-    functions = functions_of(bundle.encoding.derived)
-    cohort = read_cohort(folder, accept=accept, instrument=bundle.instrument, functions=functions)
+    cohort = read_people(folder, bundle, accept)
     references = load_sites(sites) if sites else batch.site_references(cohort, bundle)
     found: dict[str, Any] = {"out": str(out), "model_digest": bundle.digest, "instrument": bundle.instrument}
     if references and not sites:
@@ -42,6 +43,15 @@ def run(
         _write(contributions, parts, lambda cells: False)
         found["contributions"] = str(contributions)
     return found
+
+
+def read_people(folder: Path, bundle: Bundle, accept: frozenset[str]) -> Cohort:
+    """Read a cohort folder for a bundle. Without a table of gene families its people are read all the same.
+
+    Where the model reads modules, each of them is then told `no_functions`, as over HTTP.
+    """
+    functions = functions_of(bundle.encoding.derived) if locate(folder, "functions") else ()
+    return read_cohort(folder, accept=accept, instrument=bundle.instrument, functions=functions)
 
 
 def _write(out: Path, table: Iterable[list[str]], counts: Callable[[list[str]], bool]) -> tuple[int, int]:

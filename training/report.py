@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from markupsafe import Markup
 
-from features.derived import KINDS
+from features.derived import KINDS, DerivedBlock
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 OVER = {"lifestyle": "baseline and arm", "arm": "baseline and lifestyle"}
@@ -86,6 +86,17 @@ def card(record: Mapping[str, Any]) -> dict[str, Any]:
         "words": words(record),
         **{name: record[name] for name in kept},
     }
+
+
+def stating_modules(card: Mapping[str, Any], blocks: Sequence[DerivedBlock]) -> dict[str, Any]:
+    """Return a card that also says that the bundle holds definitions of modules, where it does: they may not be free."""
+    said = [
+        f"This bundle holds the definitions (steps and gene families) of {len(block.sets)} modules, from a file of the "
+        f"trainer's own ({block.digest}): look at the licence of that file before the bundle is passed on."
+        for block in blocks
+        if block.kind == "modules"
+    ]
+    return {**card, "words": [*card["words"], *said]}
 
 
 def _figure(value: Any, digits: int = 3) -> str:

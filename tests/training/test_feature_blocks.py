@@ -1,7 +1,9 @@
 """`[features]` of a run configuration: own rows in the increment table, served by the bundle, off by default."""
 
 import json
+import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,8 +18,10 @@ from models.bundle import Bundle
 from models.seal import create_key, load_key, sign_folder
 from training.config import RunConfig, read_config
 from training.finalfit import fit_final
+from training.predict_job import read_people
 from training.problem import pose
 from training.protocol import INCREMENTS, evaluate, increment_pairs, outer_splits
+from training.report import stating_modules
 
 ON = {"diversity": True, "producers": True}
 
@@ -122,3 +126,35 @@ def test_a_file_of_modules_is_read_and_its_digest_kept(tmp_path):
     assert block.digest.startswith("sha256:")
     with pytest.raises(InvalidInput, match="modules_unreadable"):
         RunConfig(features={"modules": str(tmp_path / "none.txt")}).derived()
+
+
+MODULES = b"M1\tone\nK00001\n///\nM2\ttwo\nK00002\n///\n"
+
+
+def test_a_cohort_without_gene_families_is_read_and_its_people_are_told(cohort_folder, plain, tmp_path):
+    """The same limits as over HTTP: the rows carry the reason, the command is not refused."""
+    blocks = planned({"modules": "x"}, read_modules(MODULES))
+    bundle = SimpleNamespace(encoding=SimpleNamespace(derived=blocks), instrument="PHQ-9")
+    people = read_people(cohort_folder, bundle, frozenset())
+    assert people.functions is None
+    encoder = FeatureEncoder(derived=blocks).fit(plain.design.frame())
+    design = people.design("PHQ-9")
+    _, reasons, _ = Limits(0.0, 27.0, True, 1.5).judge(design, encoder.encoding_, True, 1.0, np.zeros(len(design)))
+    assert all("no_functions" in codes for codes in reasons)
+    whole = tmp_path / "with"
+    shutil.copytree(cohort_folder, whole)
+    ids = [line.split("\t")[0] for line in (whole / "samples.tsv").read_text().splitlines()[1:]]
+    rows = "".join(f"{name}\t3\t1\n" for name in ids)
+    (whole / "functions.tsv").write_text("sample_id\tK00001\tK00003\n" + rows)
+    assert read_people(whole, bundle, frozenset()).functions.data.tolist() == [0.75] * len(ids)
+
+
+def test_the_card_says_whether_the_bundle_holds_definitions_of_modules():
+    card = {"words": ["a"], "task": "change"}
+    (block,) = planned({"modules": "x"}, read_modules(MODULES))
+    said = stating_modules(card, [*planned(ON), block])
+    assert (said["task"], said["words"][0], len(said["words"])) == ("change", "a", 2)
+    assert "2 modules" in said["words"][1]
+    assert block.digest in said["words"][1]
+    assert "licence" in said["words"][1]
+    assert stating_modules(card, planned(ON))["words"] == ["a"]
