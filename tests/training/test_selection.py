@@ -64,3 +64,16 @@ def test_past_the_deadline_only_the_first_candidate_is_tried(problem):
 def test_a_deadline_far_away_changes_nothing(problem):
     free, timed = (choose(problem, ("additive", "elastic_net"), seed=0, **given) for given in ({}, {"deadline": 9e9}))
     assert vars(free) == vars(timed)
+
+
+def test_trees_win_where_effects_are_not_additive():
+    problem = pose(simulate(subjects=400, seed=8)[0], "PHQ-9")
+    numbers = {name: np.array([v if isinstance(v, float) else np.nan for v in column])
+               for name, column in problem.design.covariates.items() if name in ("sleep_h", "age_years")}  # fmt: skip
+    both = (np.nan_to_num(numbers["sleep_h"], nan=7.0) > 7) & (
+        numbers["age_years"] > 42
+    )  # one without the other says nothing
+    y = 6.0 * both + np.random.default_rng(0).normal(0, 1, 400)
+    choice = choose(problem.with_y(y), ("additive", "xgboost"), seed=0)
+    assert choice.winner.entry == "xgboost"
+    assert choice.rmse["xgboost"] < 0.9 * choice.rmse["additive"]
