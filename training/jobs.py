@@ -20,6 +20,7 @@ from training.config import RunConfig
 from training.keyring import secret_id, signing_key, subject_secret
 from training.leaks import refuse_leaks
 from training.learning import Say, Trained, learn
+from training.partial import resumable
 from training.problem import Problem, literature_for, pose, refuse_if_untestable
 
 
@@ -43,7 +44,8 @@ def train(
     model_name = name or _default_name(problem)
     run_id = tracking.start_run(api, name=model_name, uri=uri)
     try:
-        trained = learn(cohort, problem, config, run_id=run_id, name=model_name, say=say)
+        with resumable(cohort, config, say) as partial:
+            trained = learn(cohort, problem, config, run_id=run_id, name=model_name, say=say, partial=partial)
         return _write_down(api, trained, started, say)
     except BaseException:
         tracking.fail(api, run_id)

@@ -48,24 +48,26 @@ class Trained:
     bundle: Bundle | None
 
 
-def learn(cohort: Cohort, problem: Problem, config: RunConfig, *, run_id: str, name: str, say: Say) -> Trained:
-    """Evaluate by nested validation, judge the gates, and fit the model that is kept."""
+def learn(
+    cohort: Cohort,
+    problem: Problem,
+    config: RunConfig,
+    *,
+    run_id: str,
+    name: str,
+    say: Say,
+    partial: Path | None = None,
+) -> Trained:
+    """Evaluate by nested validation, judge the gates, and fit the model that is kept; `partial` keeps finished folds."""
     enough = problem.people >= gates.LEAST_PEOPLE
     folds = _splits(problem, config)
     design = _audited(cohort, problem, folds, say)
-    clock = time.perf_counter()
     deadline = time.time() + config.budget if config.budget and config.model == SEARCH else inf
-    candidates = CANDIDATES if enough else ()
-    evaluation = evaluate(problem, folds, seed=config.seed, candidates=candidates, jobs=config.jobs, deadline=deadline)
-    if enough and config.model != SEARCH:
-        evaluation = _fixed(evaluation, config.model)
-    studies = leave_one_study_out(problem, seed=config.seed, jobs=config.jobs) if enough else None
+    clock = time.perf_counter()
+    evaluation, studies = _validated(problem, config, folds, deadline, partial)
     timings = {"nested_validation_s": time.perf_counter() - clock}
-    noise = (
-        shuffled(problem, draws=_shuffles(problem, config), seed=config.seed, candidates=evaluation.candidates)
-        if enough
-        else []
-    )
+    tried, draws = evaluation.candidates, _shuffles(problem, config) if enough else 0
+    noise = shuffled(problem, draws=draws, seed=config.seed, candidates=tried, partial=partial)
     shown = [row for row in evaluation.predictions if row in CATALOG or row == CHOSEN]
     answers = {row: held_out(problem, evaluation, row, config.interval_groups) for row in shown}
     record = findings.header(cohort, problem, config, evaluation, run_id=run_id, name=name)
@@ -84,6 +86,20 @@ def learn(cohort: Cohort, problem: Problem, config: RunConfig, *, run_id: str, n
     }
     record["timings"] = timings
     return Trained(cohort, problem, evaluation, answers, runfolder.plain(record), bundle)
+
+
+def _validated(
+    problem: Problem, config: RunConfig, folds: tuple[Split, ...], deadline: float, partial: Path | None
+) -> tuple[Evaluation, Evaluation | None]:
+    """Return the nested validation, and that of whole studies left out; of too few people the references alone."""
+    enough = problem.people >= gates.LEAST_PEOPLE
+    evaluation = evaluate(problem, folds, seed=config.seed, candidates=CANDIDATES if enough else (), jobs=config.jobs,
+                          deadline=deadline, partial=partial)  # fmt: skip
+    if not enough:
+        return evaluation, None
+    if config.model != SEARCH:
+        evaluation = _fixed(evaluation, config.model)
+    return evaluation, leave_one_study_out(problem, seed=config.seed, jobs=config.jobs, partial=partial)
 
 
 def _figures(

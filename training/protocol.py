@@ -6,12 +6,14 @@ loop that tunes and chooses among candidates. What leaves a fold is held-out pre
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from math import inf
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -21,6 +23,7 @@ from tqdm import tqdm
 from features.blocks import site_reference
 from features.counts import Array
 from models.catalog import CANDIDATES, CATALOG
+from training.partial import kept
 from training.problem import Problem
 from training.selection import Choice, Configuration, choose, encode, fit_predict, known
 from training.splits import Rows, Split, by_group, by_study, verify
@@ -80,11 +83,12 @@ def outer_splits(problem: Problem, *, repeats: int, seed: int, folds: int = OUTE
 
 
 def evaluate(problem: Problem, splits: Sequence[Split], *, seed: int, candidates: Sequence[str] = CANDIDATES,
-             title: str = "nested validation", jobs: int = 0, deadline: float = inf) -> Evaluation:  # fmt: skip
+             title: str = "nested validation", jobs: int = 0, deadline: float = inf,
+             partial: Path | None = None) -> Evaluation:  # fmt: skip
     """Return held-out predictions of all references, all candidates and the search itself.
 
     Raises Refused when a subject stands in two folds. `jobs` folds run side by side (0 = one per core), one thread each. A
-    candidate that the `deadline` kept out of some fold has no row.
+    candidate that the `deadline` kept out of some fold has no row. Finished folds are kept in `partial`, and taken from there.
     """
     for split in splits:
         verify(split, problem.subjects)
@@ -93,10 +97,12 @@ def evaluate(problem: Problem, splits: Sequence[Split], *, seed: int, candidates
         for split in splits
         for _, train, held_out in split.parts()
     ]
-    return _gather(problem, tuple(splits), _run(work, title, jobs))
+    return _gather(problem, tuple(splits), _run(work, title, jobs, partial))
 
 
-def leave_one_study_out(problem: Problem, *, seed: int, jobs: int = 0) -> Evaluation | None:
+def leave_one_study_out(
+    problem: Problem, *, seed: int, jobs: int = 0, partial: Path | None = None
+) -> Evaluation | None:
     """Return predictions for each study by models that never saw it, or None with fewer than two studies.
 
     The held-out study is centred on its own unlabelled samples where it has enough of them.
@@ -105,10 +111,13 @@ def leave_one_study_out(problem: Problem, *, seed: int, jobs: int = 0) -> Evalua
     if len(np.unique(split.fold)) < 2:
         return None
     work = [delayed(_study_fold)(problem, train, held_out, seed) for _, train, held_out in split.parts()]
-    return _gather(problem, (split,), _run(work, "leave one study out", jobs))
+    return _gather(problem, (split,), _run(work, "leave one study out", jobs, partial))
 
 
-def _run(work: list[object], title: str, jobs: int) -> list[_FoldResult]:
+def _run(work: list[Any], title: str, jobs: int, partial: Path | None) -> list[_FoldResult]:
+    if partial:
+        name = title.replace(" ", "-").replace("/", "-of-")
+        work = [delayed(kept)(partial / f"{name}-{k}.fold", *item) for k, item in enumerate(work)]
     pool = Parallel(n_jobs=jobs or min(os.cpu_count() or 1, len(work)), return_as="generator_unordered", batch_size=1)
     return list(tqdm(pool(work), total=len(work), desc=title, unit="fold", leave=False))
 
@@ -120,7 +129,7 @@ def _fold(
         part, rest = problem.take(train), problem.take(held_out)
         encoder, Z = encode(part)
         _, W = encode(rest, encoder)
-        fit = partial(fit_predict, train=Z, y=part.y, test=W, seed=seed, known=known(part, encoder))
+        fit = functools.partial(fit_predict, train=Z, y=part.y, test=W, seed=seed, known=known(part, encoder))
         rows = {name: fit(entry, {}) for name, entry in CATALOG.items() if entry.reference}
         rows[NO_LIFESTYLE] = fit(CATALOG["covariates"], {}, without=("life", "step"))
         rows[NO_ARM] = fit(CATALOG["covariates"], {}, without=("arm",))
@@ -162,7 +171,7 @@ def _study_fold(problem: Problem, train: Rows, held_out: Rows, seed: int) -> _Fo
         _, blind = encode(rest, encoder)
         site = site_reference(encoder.encoding_, rest.design, "held-out study")
         _, W = encode(rest, encoder, site)
-        fit = partial(fit_predict, train=Z, y=part.y, seed=seed, known=known(part, encoder))
+        fit = functools.partial(fit_predict, train=Z, y=part.y, seed=seed, known=known(part, encoder))
         rows = {name: fit(CATALOG[name], {}, test=W) for name in STUDY_ROWS}
         rows[BLIND] = fit(CATALOG["additive"], {}, test=blind)
         return _FoldResult(0, held_out, rows, None)
@@ -186,7 +195,7 @@ def _gather(problem: Problem, splits: tuple[Split, ...], results: list[_FoldResu
 
 
 def shuffled(
-    problem: Problem, *, draws: int, seed: int, candidates: Sequence[str] = CANDIDATES
+    problem: Problem, *, draws: int, seed: int, candidates: Sequence[str] = CANDIDATES, partial: Path | None = None
 ) -> list[tuple[float, float]]:
     """Return, per shuffle of the outcome, (best inner R2, nested R2): how good this search looks on noise.
 
@@ -201,6 +210,7 @@ def shuffled(
             outer_splits(noise, repeats=1, seed=seed + draw, folds=OUTER_FOLDS if problem.people <= 300 else 3),
             seed=seed,
             candidates=candidates,
+            partial=partial,
             title=f"shuffled outcome {draw + 1}/{draws}",
         )
         nested = 1.0 - np.mean((noise.y - result.predictions[CHOSEN][0]) ** 2) / np.var(noise.y)
