@@ -106,7 +106,7 @@ def sent_rows(table: ColumnarRequest) -> list[Json]:
 def _plan(columns: tuple[str, ...]) -> _Plan:
     """A clinic sends the same columns again and again: what follows from them is worked out once."""
     targets = [_target(name, i) for i, name in enumerate(columns)]
-    taxa = tuple(i for i, (part, _) in enumerate(targets) if part == "taxa")
+    taxa = tuple(sorted((i for i, (part, _) in enumerate(targets) if part == "taxa"), key=lambda i: targets[i][1]))
     types = tuple((Amount | None) if part == "taxa" else Cell for part, _ in targets)
     heads = tuple((i, part, key) for i, (part, key) in enumerate(targets) if part != "taxa")
     amounts = itemgetter(*taxa) if taxa else lambda row: ()

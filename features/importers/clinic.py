@@ -20,7 +20,7 @@ Value = float | str | None
 
 
 class Taxa(NamedTuple):
-    """The samples of several people as one table: lineages, and n × t amounts."""
+    """The samples of several people as one table: lineages in the order of their names, and n × t amounts."""
 
     lineages: tuple[str, ...]
     amounts: Array
@@ -113,16 +113,16 @@ def _table(samples: Sequence[Mapping[str, float] | None]) -> Taxa:
 
 
 def _shared_table(samples: Sequence[Mapping[str, float] | None]) -> Taxa | None:
-    """The rows of the one table that all samples are views of, its columns sorted; None where there is no such table."""
+    """The rows of the one table that all samples are views of; None where there is no such table."""
     rows = [own for own in samples if isinstance(own, TaxaRow)]
     if not rows or len(rows) < sum(own is not None for own in samples) or len({id(own.table) for own in rows}) > 1:
         return None
     table = rows[0].table
-    order = sorted(range(len(table.lineages)), key=table.lineages.__getitem__)
-    amounts = np.zeros((len(samples), len(order)))
-    measured = [i for i, own in enumerate(samples) if own is not None]
-    amounts[measured] = table.amounts[[own.row for own in rows]][:, order]
-    return Taxa(tuple(table.lineages[j] for j in order), amounts)
+    if len(rows) == len(samples) == len(table.amounts) and all(own.row == i for i, own in enumerate(rows)):
+        return table
+    amounts = np.zeros((len(samples), len(table.lineages)))
+    amounts[[i for i, own in enumerate(samples) if own is not None]] = table.amounts[[own.row for own in rows]]
+    return Taxa(table.lineages, amounts)
 
 
 def _families(patients: Sequence[PatientInput]) -> Counts | None:
