@@ -29,7 +29,7 @@ LIFESTYLE = "lifestyle."
 _HEADS = frozenset({*FIELDS["Patient"]} - {"baseline", "microbiome", "lifestyle"})
 _NESTED = frozenset(
     {f"baseline.{name}" for name in FIELDS["Baseline"]}
-    | {f"microbiome.{name}" for name in FIELDS["Microbiome"] if name != "taxa"}
+    | {f"microbiome.{name}" for name in FIELDS["Microbiome"] if name not in ("taxa", "functions")}
 )
 LISTS = frozenset({"flags", "baseline.items"})  # columns whose cells are lists
 Name = Annotated[str, Meta(min_length=1, max_length=1100)]

@@ -75,6 +75,7 @@ def patient_input(
         taxa=_taxa(person, place),
         lifestyle=_lifestyle(person, manifest["covariates"], place),
         study=study,
+        functions=_functions(person, place),
         protocol=None if person.microbiome is None else person.microbiome.protocol,
     )
 
@@ -88,6 +89,15 @@ def _taxa(person: Person, place: str) -> Mapping[str, float] | None:
         field = f"{place}.microbiome.taxa"
         raise RequestError(422, "empty_sample", "a sample has no abundance above zero", field, hint)
     return taxa
+
+
+def _functions(person: Person, place: str) -> Mapping[str, float] | None:
+    functions = None if person.microbiome is None else person.microbiome.functions
+    if functions is not None and not any(functions.values()):
+        hint = "Send the whole table of gene families, or leave it out"
+        field = f"{place}.microbiome.functions"
+        raise RequestError(422, "empty_sample", "a table has no abundance above zero", field, hint)
+    return functions
 
 
 def _lifestyle(person: Person, covariates: Mapping[str, Any], place: str) -> dict[str, Value]:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from features.counts import Array
+from features.derived import functions_of
 from features.encoding import SiteReference
 from features.importers.clinic import PatientInput, design_of
 from features.instruments import find
@@ -146,7 +147,8 @@ def answers(bundle: Bundle, asked: Sequence[Question], site: SiteReference | Non
     for unit in sorted(set(units)):
         rows = [i for i, own in enumerate(units) if own == unit]
         people = [asked[i].row._replace(id=str(i)) for i in rows]
-        predictions = bundle.predict(design_of(people, unit=unit), site)
+        design = design_of(people, unit=unit, functions=functions_of(bundle.encoding.derived))
+        predictions = bundle.predict(design, site)
         for i, told in zip(rows, _told(predictions), strict=True):
             replies[i] = _reply(asked[i], told, predictions.level, bundle.manifest["claim"])
     return replies

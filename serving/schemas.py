@@ -17,6 +17,7 @@ from serving.faults import RequestError
 
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 Lineage = Annotated[str, Meta(min_length=1, max_length=1000)]
+Gene = Annotated[str, Meta(min_length=1, max_length=50)]
 Amount = Annotated[float, Meta(ge=0)]
 Days = Annotated[float, Meta(ge=-3650, le=36_500)]
 Unit = Literal["counts", "percent", "proportion", "other"]
@@ -35,12 +36,16 @@ class Baseline(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Microbiome(Struct, forbid_unknown_fields=True, frozen=True):
-    """A stool sample: abundance per taxon, the unit of all of them, its age in days, the protocol."""
+    """A stool sample: abundance per taxon, the unit of all of them, its age in days, the protocol.
+
+    `functions` is the whole table of gene families (KO -> abundance, any unit), for models that read gut-brain modules.
+    """
 
     unit: Unit
     taxa: Annotated[dict[Lineage, Amount], Meta(max_length=20_000)]
     sample_age_days: Days | None = None
     protocol: Text | None = None
+    functions: Annotated[dict[Gene, Amount], Meta(max_length=50_000)] | None = None
 
 
 class Person(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

@@ -69,7 +69,7 @@ def _half_bundle(**changes):
     bundle = Toy()
     bundle.manifest, bundle.instrument, bundle.digest = manifest, manifest["instrument"], "sha256:" + "0" * 64
     bundle.predict, bundle.arms = predict, tuple(manifest["arms"])
-    bundle.encoding = SimpleNamespace(studies=("trial-1",))
+    bundle.encoding = SimpleNamespace(studies=("trial-1",), derived=())
     return bundle
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 import pytest
 
+from features.derived import planned
+from features.gut_brain import read_modules
 from serving.faults import RequestError
 from serving.predict import compare, predict
 from serving.schemas import CompareRequest, PredictRequest, convert
@@ -205,3 +208,21 @@ def test_a_site_reference_must_be_one_that_the_service_holds(bundles, patient):
         predict(bundles, convert({**body, "site_reference": "CANARY"}, PredictRequest))
     assert (caught.value.code, caught.value.field) == ("unknown_site_reference", "site_reference")
     assert b"CANARY" not in caught.value.body()
+
+
+def test_gene_families_reach_a_model_that_reads_modules_as_shares_of_the_whole_table(half_bundle, patient):
+    bundle, seen = half_bundle(), []
+    bundle.encoding.derived = planned({"modules": "x"}, read_modules(b"M1\tone\nK00001\n///\n"))
+    plain = bundle.predict
+    bundle.predict = lambda design, site=None: seen.append(design) or plain(design, site)
+    measured = {**patient, "microbiome": {**patient["microbiome"], "functions": {"K00001": 12, "K00002": 36}}}
+    predict({"PHQ-9": bundle}, convert({"patients": [measured, patient, measured]}, PredictRequest))
+    assert seen[0].function_names == ("K00001",)
+    np.testing.assert_array_equal(seen[0].functions, [[0.25], [np.nan], [0.25]])
+
+
+def test_an_empty_table_of_gene_families_is_refused(bundles, patient):
+    patient["microbiome"]["functions"] = {"K00001": 0}
+    with pytest.raises(RequestError) as caught:
+        predict(bundles, convert({"patients": [patient]}, PredictRequest))
+    assert (caught.value.code, caught.value.field) == ("empty_sample", "patients[0].microbiome.functions")
