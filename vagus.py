@@ -30,6 +30,7 @@ VERBS = {
     "taxa": Verb("features.__main__", "normalise the names of taxa and show every merge"),
     "score": Verb("features.__main__", "score a questionnaire from its item answers"),
     "train": Verb("training.__main__", "train and validate a model; the run is recorded"),
+    "learning-curve": Verb("training.__main__", "how many more people would show the increment"),
     "runs": Verb("training.__main__", "list recorded runs, or show one"),
     "promote": Verb("training.__main__", "move an alias to a run if its gates pass"),
     "rollback": Verb("training.__main__", "move an alias back to the version before"),

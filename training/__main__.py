@@ -22,15 +22,8 @@ def main(argv: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="vagus", description="Train, look at, promote and export models.")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    _train(
-        _verb(
-            verbs,
-            "train",
-            _run_train,
-            "nested validation by subject, tested increment, final model, MLflow run",
-            TRAIN_HELP,
-        )
-    )
+    _train(_verb(verbs, "train", _run_train, "nested validation by subject, tested increment, MLflow run", TRAIN_HELP))
+    _curve(_verb(verbs, "learning-curve", _run_curve, "how many more people would show what the microbiome adds"))
     runs = _verb(verbs, "runs", _run_runs, "list runs, or show one: vagus runs show RUN")
     runs.add_argument("what", nargs="*", metavar="show RUN")
     _promote(
@@ -103,6 +96,14 @@ def _train(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def _curve(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("cohort", type=Path, metavar="DIR")
+    verb.add_argument("--instrument", required=True, metavar="NAME")
+    verb.add_argument("--follow-up", type=float, metavar="TIME")
+    verb.add_argument("--config", type=Path, metavar="FILE.toml")
+    verb.add_argument("--plot", type=Path, metavar="FILE.svg", help="also draw it; a name ending in .html gives a page")
+
+
 def _promote(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("reference", metavar="RUN")
     where = verb.add_mutually_exclusive_group()
@@ -149,6 +150,16 @@ def _run_train(given: argparse.Namespace) -> int:
     logbook.note_evaluation(tracking.fetch(found["run_id"], given.tracking_uri))
     output.show(found, given.json, output.trained)
     jobs.refuse_small(found)
+    return 0
+
+
+def _run_curve(given: argparse.Namespace) -> int:
+    from training import jobs
+
+    config = read_config(given.config, instrument=given.instrument, follow_up=given.follow_up)
+    output.show(
+        jobs.curve(given.cohort, config, plot=given.plot, barred=logbook.barred_people), given.json, output.curve
+    )
     return 0
 
 

@@ -9,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from features.cohort import Cohort
 from features.derived import functions_of
 from features.errors import Refused
 from features.importers.folder import read_cohort
 from features.withdrawn import without
 from models.bundle import Bundle
 from models.seal import sign_folder
-from training import gates, plots, report, runfolder, tracking
+from training import gates, learning_curve, plots, report, runfolder, tracking
 from training.config import RunConfig
 from training.keyring import secret_id, signing_key, subject_secret
 from training.leaks import refuse_leaks
@@ -33,13 +34,7 @@ def train(
     (a leak; too few people, where the run is recorded first).
     """
     started = time.time()
-    derived, accept = config.derived(), frozenset(config.accept)
-    cohort = read_cohort(folder, accept=accept, instrument=config.instrument, functions=functions_of(derived))
-    cohort = without(cohort, barred(set(cohort.outcomes["subject_id"].tolist())))
-    problem = pose(cohort, config.instrument, task=config.task, follow_up=config.follow_up, positive=config.positive)
-    problem = replace(problem, derived=derived, literature=literature_for(problem, config.literature))
-    refuse_if_untestable(problem)
-    refuse_leaks(cohort, problem)
+    cohort, problem = posed(folder, config, barred)
     api = tracking.client(uri)
     model_name = name or _default_name(problem)
     run_id = tracking.start_run(api, name=model_name, uri=uri)
@@ -50,6 +45,31 @@ def train(
     except BaseException:
         tracking.fail(api, run_id)
         raise
+
+
+def posed(folder: Path, config: RunConfig, barred: Callable[[set[str]], set[str]]) -> tuple[Cohort, Problem]:
+    """Read a cohort, leave out who is barred, and pose its problem; raises InvalidInput, or Refused where a leak is found."""
+    derived, accept = config.derived(), frozenset(config.accept)
+    cohort = read_cohort(folder, accept=accept, instrument=config.instrument, functions=functions_of(derived))
+    cohort = without(cohort, barred(set(cohort.outcomes["subject_id"].tolist())))
+    problem = pose(cohort, config.instrument, task=config.task, follow_up=config.follow_up, positive=config.positive)
+    problem = replace(problem, derived=derived, literature=literature_for(problem, config.literature))
+    refuse_if_untestable(problem)
+    refuse_leaks(cohort, problem)
+    return cohort, problem
+
+
+def curve(
+    folder: Path, config: RunConfig, *, plot: Path | None, barred: Callable[[set[str]], set[str]]
+) -> dict[str, Any]:
+    """Return how many more people would show the microbiome's increment; draw it where `plot` (.svg or .html) is given."""
+    found = learning_curve.learning_curve(posed(folder, config, barred)[1], seed=config.seed, jobs=config.jobs)
+    if plot is not None:
+        drawn = learning_curve.drawing(found)
+        page = f"<!doctype html><meta charset=utf-8><title>learning curve</title>{drawn}<p>{found['says']}</p>"
+        plot.write_text(page if plot.suffix == ".html" else drawn, encoding="utf-8")
+        found["plot"] = str(plot)
+    return found
 
 
 def _default_name(problem: Problem) -> str:

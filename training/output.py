@@ -49,6 +49,12 @@ def trained(found: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def curve(found: Mapping[str, Any]) -> list[str]:
+    """Return a learning curve in words, its points in a table."""
+    table = [f"  {p['people']:>7} people {p['gain']:>+9.4f} R2  (SE {p['se']:.4f})" for p in found["points"]]
+    return [f"{found['instrument']}: what the microbiome adds, by number of people", *table, "", found["says"]]
+
+
 def runs(found: Mapping[str, Any]) -> list[str]:
     """Return one line per run."""
     if not found["runs"]:

@@ -31,12 +31,13 @@ def draw_all(
     for name, draw in PLOTS.items():
         figure = Figure(figsize=(5.4, 3.6), layout="constrained")
         if draw(figure, problem, held, record):
-            drawn[name] = _svg(figure)
+            drawn[name] = svg(figure)
             (folder / f"{name}.svg").write_text(drawn[name], encoding="utf-8")
     return drawn
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
+    """Return a figure as SVG text whose bytes depend on what is drawn alone."""
     out = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "vagus", "svg.fonttype": "none", "font.size": 9}):
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
