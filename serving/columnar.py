@@ -15,13 +15,25 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import numpy as np
-from msgspec import DecodeError, Meta, Raw, Struct
+from msgspec import Meta, Raw, Struct
 from msgspec.structs import replace
 
 from features.digest import json_digest
 from features.importers.clinic import Taxa, TaxaRow
 from serving.faults import RequestError
-from serving.schemas import FIELDS, Amount, Patient, PredictRequest, Text, convert, decode, decoder, fault_of
+from serving.schemas import (
+    FIELDS,
+    NOT_JSON,
+    Amount,
+    Patient,
+    PredictRequest,
+    Text,
+    convert,
+    decode,
+    decoder,
+    fault_of,
+    malformed,
+)
 
 Json = dict[str, Any]
 TAXA = "microbiome.taxa."
@@ -66,7 +78,7 @@ def is_columnar(body: bytes) -> bool:
         return b'"columns"' in body
     try:
         return "columns" in _SHAPE.decode(body)
-    except (DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         return False
 
 
@@ -126,6 +138,8 @@ def _typed(table: ColumnarRequest, plan: _Plan) -> list[tuple[Any, ...]]:
         if column is not None and int(column) in plan.taxa:
             fault.field = f"patients[{row}].microbiome.taxa[...]"
         raise fault from None
+    except NOT_JSON:
+        raise malformed() from None
 
 
 def _target(name: str, i: int) -> tuple[str, str]:

@@ -103,6 +103,15 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
 
 T = TypeVar("T")
 
+#: What a decoder raises on bytes that are no JSON; a ValidationError is among them and means more, so it is looked for first.
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, json.JSONDecodeError)
+
+
+def malformed() -> RequestError:
+    """Return the fault of a body that is no JSON."""
+    hint = "Send one UTF-8 JSON object without NaN or Infinity"
+    return RequestError(400, "malformed_json", "the body is not JSON", "", hint)
+
 
 def decode(body: bytes, decoder: msgspec.json.Decoder[T], names: Callable[[T], int] | None = None) -> T:
     """Return the typed request of JSON bytes; raises RequestError (400 not JSON, 422 not as specified).
@@ -119,9 +128,8 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T], names: Callable[[T], i
     except msgspec.ValidationError as error:
         # `from None`: the decoder's message may hold what a patient sent, so it must not travel further.
         raise fault_of(str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, json.JSONDecodeError):
-        hint = "Send one UTF-8 JSON object without NaN or Infinity"
-        raise RequestError(400, "malformed_json", "the body is not JSON", "", hint) from None
+    except NOT_JSON:
+        raise malformed() from None
 
 
 def _names_in(value: Any) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
 
-from serving.columnar import is_columnar, read_table, rows_of
+from serving.columnar import is_columnar, read_table, rows_of, sent_rows
 from serving.faults import RequestError
 from serving.predict import predict
 from serving.schemas import PredictRequest, convert
@@ -64,3 +65,25 @@ def test_a_wrong_table_is_refused_by_place(columns, rows, code, field):
         read(columns, rows)
     assert (caught.value.status, caught.value.code, caught.value.field) == (422, code, field)
     assert b"CANARY" not in caught.value.body()
+
+
+@pytest.mark.parametrize(
+    "row", [b'["\xff"]', b'["a\\ud800"]', b"[NaN]", b"[1e999]", b'["a"', b"[" * 5000 + b"]" * 5000]
+)
+def test_a_row_that_is_no_json_is_refused_as_such(row):
+    with pytest.raises(RequestError) as caught:
+        rows_of(read_table(b'{"columns":["id"],"rows":[' + row + b"]}"))
+    assert caught.value.code in ("malformed_json", "out_of_range", "wrong_type")
+
+
+@pytest.mark.parametrize("again", [b'"rows":[]', b'"columns":["id"],"site_reference":null'])
+def test_a_table_that_names_a_part_twice_is_refused(again):
+    with pytest.raises(RequestError) as caught:
+        read_table(b'{"columns":["id"],"rows":[["a"]],' + again + b"}")
+    assert caught.value.code in ("duplicate_field", "wrong_length")
+
+
+def test_a_receipt_opens_to_the_row_as_sent():
+    table = read_table(b'{"columns": ["id", "weeks"], "rows": [["a",  8.50], ["b:c", 8]]}')
+    columns = "sha256:" + hashlib.sha256(b'["id","weeks"]').hexdigest()
+    assert sent_rows(table) == [{"columns": columns, "row": '["a",  8.50]'}, {"columns": columns, "row": '["b:c", 8]'}]
