@@ -9,12 +9,13 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from models.bundle import Bundle
 from serving.faults import RequestError
 from serving.schemas import Text
 
@@ -94,12 +95,30 @@ class Outcomes:
                 reasons[code] = reasons.get(code, 0) + 1
         return {"answered": told, "refused": len(refused), "reasons": reasons, "calibration": _calibration(pairs)}
 
+    def weeks(self, tenant: str) -> list[dict[str, Any]]:
+        """Return the last half year by week (its Monday, UTC): answered, refused, and mean baseline and change of 10 or more."""
+        with self._connect() as store:
+            rows = store.execute(_WEEKS, {"tenant": tenant, "fewest": FEWEST}).fetchall()
+        return [dict(zip(("week", "answered", "refused", "baseline", "change"), row, strict=True)) for row in rows]
+
+    def recent_baselines(self, tenant: str) -> dict[str, tuple[int, float]]:
+        """Return, per model digest, how many were answered in the last 90 days and their mean baseline score."""
+        with self._connect() as store:
+            rows = store.execute(_RECENT, (tenant, time.time() - 90 * 86400)).fetchall()
+        return {digest: (count, mean) for digest, count, mean in rows}
+
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self.path, timeout=10)
 
 
 _PAIRS = """SELECT seen.follow_up - told.baseline, told.change, told.lower, told.upper, seen.steered
 FROM seen JOIN told ON told.id = seen.id WHERE told.tenant = ?"""
+_WEEKS = """SELECT week, SUM(answered), SUM(1 - answered), CASE WHEN SUM(answered) >= :fewest THEN AVG(baseline) END,
+  CASE WHEN SUM(answered) >= :fewest THEN AVG(change) END FROM (
+    SELECT date(time, 'unixepoch', 'weekday 0', '-6 days') AS week, 1 AS answered, baseline, change FROM told WHERE tenant = :tenant
+    UNION ALL SELECT date(time, 'unixepoch', 'weekday 0', '-6 days'), 0, NULL, NULL FROM refused WHERE tenant = :tenant)
+GROUP BY week ORDER BY week DESC LIMIT 26"""
+_RECENT = "SELECT model, COUNT(*), AVG(baseline) FROM told WHERE tenant = ? AND time > ? GROUP BY model"
 FEWEST = 10
 
 
@@ -112,6 +131,19 @@ def _calibration(pairs: Sequence[tuple[float, float, float, float, int]]) -> dic
     error = sum(change - predicted for change, predicted, *_ in free) / len(free)
     steered = len(pairs) - len(free)
     return {"outcomes": len(pairs), "steered": steered, "coverage": inside / len(free), "mean_error": error}
+
+
+def baseline_drift(recent: Mapping[str, tuple[int, float]], bundles: Iterable[Bundle]) -> list[dict[str, Any]]:
+    """Return per served model how far the mean baseline of recent people lies from training's, in its sds; hidden under 10 people."""
+    found = []
+    for bundle in bundles:
+        count, mean = recent.get(bundle.digest, (0, 0.0))
+        scale = bundle.encoding.baseline_scale or 1.0
+        shift = (mean - bundle.encoding.baseline_centre) / scale if count >= FEWEST else None
+        found.append(
+            {"instrument": bundle.instrument, "model": bundle.digest, "people": count, "baseline_shift": shift}
+        )
+    return found
 
 
 def _numbers(p: Mapping[str, Any], tenant: str, digest: str, now: float) -> tuple[Any, ...]:

@@ -19,7 +19,7 @@ from serving.columnar import is_columnar, read_table, rows_of, sent_rows
 from serving.desk import Desk
 from serving.faults import RequestError
 from serving.openapi import openapi, page
-from serving.outcomes import Outcomes, OutcomesRequest
+from serving.outcomes import Outcomes, OutcomesRequest, baseline_drift
 from serving.schemas import CompareRequest, PredictRequest, decode, decoder
 from serving.wire import CSV, FHIR, HTML, JSON, LARGE, NDJSON, OPEN, PROMETHEUS, Call, Reply, Route, reply
 
@@ -89,8 +89,10 @@ def post_outcomes(desk: Desk, call: Call) -> Reply:
 
 
 def get_monitor(desk: Desk, call: Call) -> Reply:
-    """Answer `GET /monitor`: volume, refusals and calibration of the tenant that asks."""
-    return reply(_store(desk).summary(call.principal.tenant))
+    """Answer `GET /monitor`: volume, refusals, drift and calibration of the tenant that asks."""
+    store, tenant = _store(desk), call.principal.tenant
+    drift = baseline_drift(store.recent_baselines(tenant), desk.bundles.values())
+    return reply({**store.summary(tenant), "weeks": store.weeks(tenant), "drift": drift})
 
 
 def _store(desk: Desk) -> Outcomes:
@@ -160,6 +162,8 @@ _CDS = (
 _PAGE = (
     Route("GET", "/ui", OPEN, website.page, "The page of a clinic", gives=HTML),
     Route("GET", "/ui/page.js", OPEN, website.script, "Its script", gives="text/javascript"),
+    Route("GET", "/ui/monitor.js", OPEN, website.monitor, "Its monitoring tab", gives="text/javascript"),
+    Route("GET", "/ui/receipt.js", OPEN, website.receipt, "Its check of receipts", gives="text/javascript"),
     Route("GET", "/ui/page.css", OPEN, website.style, "Its style", gives="text/css"),
     Route("GET", "/ui/texts/{language}", OPEN, website.texts, "Its texts"),
 )
@@ -169,7 +173,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/predict", ASKERS, post_predict, _PATIENTS, accepts=BATCHES, body=PredictRequest, clinical=True),
     Route("POST", "/compare", ASKERS, post_compare, _SEVERAL, body=CompareRequest, clinical=True),
     Route("POST", "/outcomes", ASKERS, post_outcomes, "Send the scores seen at follow-up", body=OutcomesRequest),
-    Route("GET", "/monitor", ROLES, get_monitor, "Volume, refusals and calibration of your own predictions"),
+    Route("GET", "/monitor", ROLES, get_monitor, "Volume, refusals, drift and calibration of your own predictions"),
     Route("GET", "/card", ROLES, get_card, "The model card"),
     Route("GET", "/docs", ROLES, get_docs, "This description, for people", gives=HTML),
     Route("GET", "/docs.json", ROLES, get_openapi, "This description, for machines"),

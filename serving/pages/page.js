@@ -23,6 +23,7 @@ async function speak(language) {
   document.documentElement.lang = language;
   $("language").value = language;
   for (const place of document.querySelectorAll("[data-text]")) place.textContent = say(place.dataset.text);
+  for (const place of document.querySelectorAll("[data-label]")) place.setAttribute("aria-label", say(place.dataset.label));
   if (card) fill();
 }
 
@@ -198,8 +199,7 @@ async function signIn() {
   card = await ask("GET", "/card");
   $("key").value = "";
   fill();
-  $("sign-in").hidden = true;
-  $("patient").hidden = false;
+  view("patient");
   $("id").focus();
 }
 
@@ -207,9 +207,10 @@ function leave() {
   key = "";
   card = null;
   $("patient").reset();
-  $("patient").hidden = $("answer").hidden = true;
+  $("answer").hidden = true;
   $("answer").replaceChildren();
-  $("sign-in").hidden = false;
+  $("monitor-found").replaceChildren();
+  view("patient");
   $("key").focus();
 }
 

@@ -35,13 +35,15 @@ def test_every_reason_has_its_words_and_they_are_those_of_the_service():
 
 def test_every_text_the_page_names_exists():
     named = set(re.findall(r'data-text="([\w.]+)"', (PAGES / "page.html").read_text()))
-    named |= set(re.findall(r'say\("([\w.]+)"', (PAGES / "page.js").read_text()))
+    named |= set(re.findall(r'data-label="([\w.]+)"', (PAGES / "page.html").read_text()))
+    for script in PAGES.glob("*.js"):
+        named |= set(re.findall(r'say\("([\w.]+)"', script.read_text()))
     assert named
     assert named <= set(CATALOGUES["en"])
 
 
 def test_the_page_loads_nothing_from_elsewhere_and_stores_nothing():
-    source = "".join(path.read_text() for path in PAGES.glob("page.*"))
+    source = "".join(path.read_text() for path in PAGES.iterdir() if path.suffix in (".html", ".js", ".css"))
     outside = set(re.findall(r"https?://[^\"'\s]+", source)) - {"http://www.w3.org/2000/svg"}
     assert not outside
     assert not re.search(r"localStorage|sessionStorage|document\.cookie|innerHTML|eval\(", source)
@@ -207,3 +209,80 @@ def test_the_keyboard_alone_reaches_the_answer(visit, server):
     tab.keyboard.press("Enter")
     tab.wait_for_selector("#answer:not([hidden])")
     assert tab.evaluate("document.activeElement.id") == "answer"
+
+
+def show(tab, view):
+    tab.click(f'[data-view="{view}"]')
+    tab.wait_for_selector(f"#{view}:not([hidden])")
+
+
+@pytest.fixture
+def receipt(server, person, tmp_path):
+    with server.client() as client:
+        text = client.post("/predict", json={"patients": [person(4)]}).text
+    start = text.index('"receipt":') + len('"receipt":')
+    _, end = json.JSONDecoder().raw_decode(text, start)
+    path = tmp_path / "receipt.json"
+    path.write_text(text[start:end], encoding="utf-8")
+    return path
+
+
+def checked(tab, path, key=""):
+    tab.fill("#trusted", key)
+    tab.set_input_files("#receipt-file", path)
+    tab.evaluate("document.getElementById('checked').textContent = ''")
+    tab.click("#check button")
+    tab.wait_for_selector("#checked:not(:empty)")
+    return tab.inner_text("#checked")
+
+
+@pytest.mark.slow
+def test_a_receipt_is_checked_in_the_browser_without_a_key(visit, receipt):
+    tab = visit()
+    show(tab, "check")
+    signer = json.loads(receipt.read_text())["public_key"]
+    assert "The receipt holds" in checked(tab, receipt)
+    assert "the key you trust" in checked(tab, receipt, signer)
+    assert "another key" in checked(tab, receipt, "ed25519:" + "0" * 64)
+    assert tab.faults == []
+
+
+@pytest.mark.slow
+def test_every_altered_part_of_a_receipt_is_seen_in_the_browser(visit, receipt, tmp_path):
+    tab = visit()
+    show(tab, "check")
+    whole = receipt.read_text()
+    told = json.loads(whole)
+    altered = {
+        "answer": whole.replace('"answered":true', '"answered":false', 1),
+        "salt": whole.replace(told["salt"], "00" + told["salt"][2:]),
+        "private": whole.replace(told["private"]["nonce"], "00" + told["private"]["nonce"][2:]),
+        "entry": whole.replace(told["entry"]["time"], "2001" + told["entry"]["time"][4:]),
+        "index": whole.replace(f'"index":{told["index"]}', f'"index":{told["index"] + 1}'),
+        "checkpoint": whole.replace("time ", "time 9", 1),
+        "key": whole.replace(told["public_key"], "ed25519:" + "1" * 64),
+        "spaces": json.dumps(told),
+        "cut": whole[:-1],
+    }
+    for part, text in altered.items():
+        assert text != whole, part
+        path = tmp_path / f"{part}.json"
+        path.write_text(text, encoding="utf-8")
+        assert "does NOT hold" in checked(tab, path), part
+
+
+@pytest.mark.slow
+def test_the_monitoring_tab_shows_what_the_route_says(visit, server, person):
+    tab = visit()
+    sign_in(tab, server)
+    ask_about(tab, person(4))
+    show(tab, "monitor")
+    tab.wait_for_selector("#monitor-found p")
+    with server.client() as client:
+        told = client.get("/monitor").json()
+    text = tab.inner_text("#monitor-found")
+    assert f"{told['answered']:,} predictions given, {told['refused']:,} declined" in text
+    assert told["weeks"][0]["week"] in text
+    assert tab.get_attribute("#monitor-found svg", "role") == "img"
+    assert tab.is_hidden("#answer")
+    assert tab.faults == []
