@@ -21,10 +21,14 @@ from typing import Any
 
 from features.digest import file_digest
 from features.errors import VerificationFailed, invalid
+from features.importers.tables import read_table
+from models import ledger
+from models.record import read_secret, subject_digest
 from training.audit import environment
 from training.audit.runs import Run, read_run
 from training.audit.steps import CPU_BOUND, Replay, judge
-from training.keyring import SUBJECT_VARIABLE, VARIABLE, subject_secret_path
+from training.audit.withdraw import BARRED, barred, readable, uses
+from training.keyring import SUBJECT_VARIABLE, VARIABLE, subject_secret, subject_secret_path
 from training.provenance import ROOT, code_digest
 
 _MAX_SECONDS = 6 * 3600
@@ -56,6 +60,7 @@ def reproduce(
         if first[-1].status == "differs":
             return Replay(run.name, f"differs at {first[-1].name}", tuple(first))
         _bring(run, (*files, data, data.resolve().parent), Path(scratch))
+        leave_out(run, data, Path(scratch) / ledger.DEFAULT_FOLDER)
         rebuilt = _train(run, data, code, Path(scratch), python, timeout)
         return judge(run, rebuilt, bound=CPU_BOUND if other_cpu else 0.0)
 
@@ -66,6 +71,19 @@ def _lock(run: Run, code: Path) -> bytes:
     at_commit = _git("show", f"{commit}:{environment.LOCK.as_posix()}") if commit else b""
     path = code / environment.LOCK
     return path.read_bytes() if not at_commit and path.is_file() else at_commit
+
+
+def leave_out(run: Run, data: Path, log: Path) -> None:
+    """Bar from a replay, by a log folder of its own, who had withdrawn before the run and is still in the data.
+
+    Who withdrew later was in the run, and is in the replay.
+    """
+    people = set(read_table(data, "outcomes", ("subject_id",), [])["subject_id"])
+    withdrawn = barred(people, ledger.DEFAULT_FOLDER)
+    if withdrawn and readable(run, subject_secret()):
+        gone = {who for who in withdrawn if not uses(who, run, subject_secret())}
+        secret = read_secret(ledger.prepare_ledger(log) / "keys" / ledger.SECRET)
+        (log / BARRED).write_text("".join(f"{subject_digest(secret, who)}\n" for who in sorted(gone)), encoding="ascii")
 
 
 def _commit(run: Run) -> str:

@@ -11,8 +11,11 @@ import pytest
 
 from features.digest import sha256
 from features.errors import InvalidInput
+from models.ledger import DEFAULT_FOLDER, open_ledger, prepare_ledger
 from training.audit import reproduce
 from training.audit.runs import read_run
+from training.audit.withdraw import barred, withdraw
+from training.keyring import secret_id, subject_name, subject_secret
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -68,6 +71,26 @@ def test_another_file_of_that_name_is_refused_with_the_remedy(simulation, tmp_pa
     (tmp_path / "modules.txt").write_bytes(b"edited")
     with pytest.raises(InvalidInput, match="is another file now"):
         reproduce._bring(run, (tmp_path,), tmp_path / "scratch")
+
+
+def test_who_withdrew_before_the_run_is_left_out_of_its_replay_and_no_one_else(simulation, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    secret = subject_secret()
+    simulation.subject[0] = subject_name("later", secret)
+    run = read_run(write(simulation, tmp_path / "run", subject_key_id=secret_id(secret)))
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "outcomes.tsv").write_text("subject_id\tx\nbefore\t1\nlater\t1\nstays\t1\n")
+    reproduce.leave_out(run, tmp_path / "c", tmp_path / "none" / "log")
+    assert not (tmp_path / "none").exists()
+    log = open_ledger(prepare_ledger())
+    for who in ("before", "later"):
+        withdraw(who, [], log, DEFAULT_FOLDER, people=secret, actor="officer")
+    log.close()
+    reproduce.leave_out(run, tmp_path / "c", tmp_path / "scratch" / "log")
+    assert barred({"before", "later", "stays"}, tmp_path / "scratch" / "log") == {"before"}
+    elsewhere = read_run(write(simulation, tmp_path / "other", subject_key_id="another"))
+    reproduce.leave_out(elsewhere, tmp_path / "c", tmp_path / "none" / "log")
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_record_cannot_pass_options_to_git(simulation, tmp_path):
