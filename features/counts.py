@@ -100,6 +100,8 @@ class Counts:
 
 def row_sums(table: Array) -> Array:
     """Add from left to right, so that columns of zeros (taxa of other people in the table) change no bit."""
+    if len(table) > 1:
+        return np.asarray(np.ascontiguousarray(table.T).sum(axis=0))  # one column after the other onto all rows
     return np.cumsum(table, axis=1)[:, -1] if table.shape[1] else np.zeros(len(table))
 
 

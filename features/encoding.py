@@ -7,8 +7,9 @@ row in a table give the same bits.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -81,27 +82,29 @@ class Encoding:
         }
         return {block: columns for block, columns in names.items() if columns}
 
-    def blocks(self, design: Design, site: SiteReference | None = None) -> dict[str, Array]:
-        """Return block -> n × columns numbers; blocks without columns are left out."""
+    def blocks(
+        self, design: Design, site: SiteReference | None = None, only: Collection[str] | None = None
+    ) -> dict[str, Array]:
+        """Return block -> n × columns numbers, those of `only` where given; blocks without columns are left out."""
         z = (design.baseline - self.baseline_centre) / self.baseline_scale
         z = np.where(np.isnan(z), 0.0, z)
-        bent = np.clip(z, -3.0, 3.0)
         genus, family = self.log_ratios(design)
         genus, family = self._centred(design, genus, family, site)
         life = self._life_columns(design)
-        parts = {
-            "base": z[:, None],
-            "curve": (bent * bent - 1.0)[:, None],
-            "arm": self._arm_columns(design.arm),
-            "life": life,
-            "step": self._steps(life),
-            "abundant": genus[:, self.abundant],
-            "rare": genus[:, self.rare],
-            "family": family,
-            "study": self._study_columns(design.study),
-            **{block.kind: block.encode(design) for block in self.derived},
+        parts: dict[str, Callable[[], Array]] = {
+            "base": lambda: z[:, None],
+            "curve": lambda: (np.square(np.clip(z, -3.0, 3.0)) - 1.0)[:, None],
+            "arm": lambda: self._arm_columns(design.arm),
+            "life": lambda: life,
+            "step": lambda: self._steps(life),
+            "abundant": lambda: genus[:, self.abundant],
+            "rare": lambda: genus[:, self.rare],
+            "family": lambda: family,
+            "study": lambda: self._study_columns(design.study),
+            **{block.kind: partial(block.encode, design) for block in self.derived},
         }
-        return {block: np.ascontiguousarray(part) for block, part in parts.items() if part.shape[1]}
+        found = {block: part() for block, part in parts.items() if only is None or block in only}
+        return {block: np.ascontiguousarray(part) for block, part in found.items() if part.shape[1]}
 
     def log_ratios(self, design: Design) -> tuple[Array, Array]:
         """Return the n × genera and n × families centred log-ratios; rows without stool are NaN.

@@ -26,7 +26,7 @@ from features.encoding import MICROBIOME, Encoding, SiteReference
 from features.errors import VerificationFailed
 from features.instruments import find, reachable, remission_threshold, response_threshold
 from models.applicability import Limits, with_reason
-from models.cores import KINDS, Core, Segment
+from models.cores import KINDS, Core, Segment, blocks_of
 from models.intervals import GroupQuantiles, clip_interval, probability_below
 from models.likeness import Likeness
 from models.manifest import folder_digest, read_manifest, write_manifest
@@ -97,7 +97,7 @@ class Bundle:
 
     def predict(self, design: Design, site: SiteReference | None = None) -> Predictions:
         """Return the answers for a design's rows; `site` centres rows of a study that training never saw."""
-        parts = self.encoding.blocks(design, site)
+        parts = self.encoding.blocks(design, site, self._blocks)
         contributions = {"origin": np.full(len(design), self.core.intercept), **self.core.points(parts)}
         raw = np.zeros(len(design))
         for points in contributions.values():
@@ -119,6 +119,11 @@ class Bundle:
             floor_change=np.clip(self.floor[0] + self.floor[1] * design.baseline, low, high),
             answered=answered, reasons=reasons, contributions={**contributions, "range": change - raw},
         )  # fmt: skip
+
+    @cached_property
+    def _blocks(self) -> set[str]:
+        """The blocks that anything here reads."""
+        return blocks_of(self.core) | {"base", "arm"} | set(self.likeness.blocks if self.likeness else ())
 
     def _reachable(self, baseline: Array) -> tuple[Array, Array]:
         low, high = reachable(find(self.instrument))
