@@ -122,7 +122,7 @@ class NumericCodes(NamedTuple):
         """Return k raw value columns (None: all blank) as n × k numbers; what is not a number is NaN."""
         nan = float("nan")
         cells = [
-            [nan] * n if column is None else [value if isinstance(value, float) else nan for value in column]
+            [nan] * n if column is None else [value if isinstance(value, float) else nan for value in column.tolist()]
             for column in values
         ]
         return np.array(cells, dtype=float).reshape(len(cells), n).T
