@@ -6,11 +6,13 @@ outer folds a taxon is among the TOP ones of the additive model (Meinshausen and
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
 from scipy.stats import pearsonr
 from threadpoolctl import threadpool_limits
 
@@ -54,7 +56,9 @@ def _points(problem: Problem, final: FinalModel) -> tuple[list[tuple[str, str]],
     return labels, tree_points(final.model, frame[columns].to_numpy())[:, :-1]
 
 
-def taxa(problem: Problem, evaluation: Evaluation, record: Mapping[str, Any], *, seed: int) -> list[dict[str, Any]]:
+def taxa(
+    problem: Problem, evaluation: Evaluation, record: Mapping[str, Any], *, seed: int, jobs: int = 0
+) -> list[dict[str, Any]]:
     """Return the taxa selected in any outer fold, with the share of folds and the left-out studies that bear them out.
 
     A taxon is claimed only where the record shows the microbiome's increment, from SURVIVAL on, and where its points also go
@@ -63,10 +67,11 @@ def taxa(problem: Problem, evaluation: Evaluation, record: Mapping[str, Any], *,
     if not problem.design.stool.any():
         return []
     shown = any(row["block"] == "microbiome" and row["verdict"] == "shown" for row in record["increment"])
-    chosen: Counter[str] = Counter()
     folds = [train for split in evaluation.splits for _, train, _ in split.parts()]
-    for train in folds:
-        chosen.update(_selected(*_fitted(problem, train, seed)[1:]))
+    pool = Parallel(n_jobs=jobs or min(os.cpu_count() or 1, len(folds)))
+    chosen = Counter(
+        name for names in pool(delayed(_in_fold)(problem, train, seed) for train in folds) for name in names
+    )
     borne_out = _borne_out(problem, seed) if chosen else Counter()
     rows = []
     for name, n in sorted(chosen.items(), key=lambda item: (-item[1], item[0]))[: 2 * TOP]:
@@ -74,6 +79,10 @@ def taxa(problem: Problem, evaluation: Evaluation, record: Mapping[str, Any], *,
         rows.append({"taxon": name, "survival": n / len(folds), "folds": len(folds), "studies": borne_out[name],
                      "claim": CLAIM if claimed else NO_CLAIM})  # fmt: skip
     return rows
+
+
+def _in_fold(problem: Problem, train: Rows, seed: int) -> list[str]:
+    return _selected(*_fitted(problem, train, seed)[1:])
 
 
 def _fitted(problem: Problem, train: Rows, seed: int) -> tuple[FeatureEncoder, Any, dict[str, Array], dict[str, Any]]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from features.blocks import FeatureEncoder
+from features.importers.clinic import PatientInput, design_of
 from features.synthetic import simulate
 from models.applicability import FAR, RANGE_FACTOR, Limits
 from models.likeness import Likeness
@@ -98,3 +99,15 @@ def test_a_protocol_training_never_saw_is_declined(world):
     assert answered.tolist() == [True, False, True]
     assert "protocol_mismatch" in reasons[1]
     assert _judged(world, told)[0].all()  # training said nothing of protocols
+
+
+def test_a_protocol_comes_with_the_samples_table_and_with_a_request():
+    cohort = simulate(subjects=5, seed=1)[0]
+    names = np.array(["kit A"] * 4 + [None], dtype=object)
+    told = replace(cohort, samples={**cohort.samples, "protocol": names})
+    at = dict(zip(cohort.samples["sample_id"], names, strict=True))
+    design = told.design("PHQ-9")
+    assert design.protocol.tolist() == [at.get(sample) for sample in design.sample]
+    assert cohort.design("PHQ-9").protocol is None
+    asked = design_of([PatientInput("p", "placebo", 12.0, taxa={"g__Roseburia": 5.0}, protocol="kit B")])
+    assert asked.protocol.tolist() == ["kit B"]

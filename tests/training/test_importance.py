@@ -14,7 +14,7 @@ def _taxa(record=SHOWN, **settings):
     cohort, truth = simulate(seed=7, **settings)
     problem = pose(cohort, "PHQ-9")
     folds = outer_splits(problem, repeats=1, seed=0)
-    return taxa(problem, Evaluation(folds, {}, {}, ()), record, seed=0), truth
+    return taxa(problem, Evaluation(folds, {}, {}, ()), record, seed=0, jobs=1), truth
 
 
 @pytest.fixture(scope="module")
