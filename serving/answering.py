@@ -38,7 +38,7 @@ async def answer_soon(desk: Desk, who: Principal, request: PredictRequest, route
         asked = read(desk.bundles, request, desk.sites)
         reply = reply_of(asked, await desk.together.answers(asked))
     if desk.writes:
-        await asyncio.wrap_future(desk.scribe.write(_answer(who, request, reply, route, sent)))
+        await desk.scribe.written(_answer(who, request, reply, route, sent))
     return reply
 
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from operator import itemgetter
 from typing import Any
-
-import msgspec
 
 from serving import cds_hooks, fhir, inference, invocations, website
 from serving.access import ROLES
@@ -20,10 +19,9 @@ from serving.desk import Desk
 from serving.faults import RequestError
 from serving.openapi import openapi, page
 from serving.outcomes import Outcomes, OutcomesRequest, baseline_drift
-from serving.schemas import CompareRequest, PredictRequest, decode, decoder
+from serving.schemas import CompareRequest, PredictRequest, decode, decode_beside, decoder
 from serving.wire import CSV, FHIR, HTML, JSON, LARGE, NDJSON, OPEN, PROMETHEUS, Call, Reply, Route, reply
 
-_PREDICT = decoder(PredictRequest)
 _COMPARE = decoder(CompareRequest)
 _OUTCOMES = decoder(OutcomesRequest)
 
@@ -46,7 +44,8 @@ def _asked(desk: Desk, call: Call) -> tuple[PredictRequest, Sent]:
         _check_size(desk, len(table.rows))
         request, sent = rows_of(table), partial(sent_rows, table)
     else:
-        request, sent = decode(call.body, _PREDICT), lambda: msgspec.json.decode(call.body)["patients"]
+        request, plain = decode_beside(call.body, PredictRequest)
+        sent = partial(itemgetter("patients"), plain)
         _check_size(desk, len(request.patients))
     return request, sent
 

@@ -107,6 +107,10 @@ T = TypeVar("T")
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, json.JSONDecodeError)
 
 
+_HOLDERS = frozenset({dict, list})
+_PLAIN = msgspec.json.Decoder()
+
+
 def malformed() -> RequestError:
     """Return the fault of a body that is no JSON."""
     hint = "Send one UTF-8 JSON object without NaN or Infinity"
@@ -122,7 +126,7 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T], names: Callable[[T], i
         request = decoder.decode(body)
         # Readers differ on which of two equal names counts: such a body means nothing. Each name has a colon after it; with
         # no more colons than names read none stands twice, otherwise (a text may hold a colon) look. Numbers are not read.
-        if body.count(b":") > (names(request) if names else _names_in(msgspec.json.decode(body))):
+        if body.count(b":") > (names(request) if names else _names_in(_PLAIN.decode(body))):
             json.loads(body, object_pairs_hook=_named_once, parse_int=len, parse_float=len, strict=False)
         return request
     except msgspec.ValidationError as error:
@@ -132,11 +136,17 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T], names: Callable[[T], i
         raise malformed() from None
 
 
+def decode_beside(body: bytes, schema: type[T]) -> tuple[T, Any]:
+    """Return the typed request of JSON bytes, and the plain value that it was made of; raises RequestError as `decode`."""
+    plain = decode(body, _PLAIN, _names_in)
+    return convert(plain, schema), plain
+
+
 def _names_in(value: Any) -> int:
     """The number of fields in all objects of a JSON value."""
-    if isinstance(value, dict):
-        return len(value) + sum(_names_in(own) for own in value.values() if isinstance(own, dict | list))
-    return sum(_names_in(own) for own in value if isinstance(own, dict | list)) if isinstance(value, list) else 0
+    if type(value) is dict:
+        return len(value) + sum([_names_in(own) for own in value.values() if type(own) in _HOLDERS])
+    return sum([_names_in(own) for own in value if type(own) in _HOLDERS]) if type(value) is list else 0
 
 
 def _named_once(pairs: list[tuple[str, Any]]) -> None:

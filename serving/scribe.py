@@ -5,9 +5,12 @@ An answer leaves only after its log entry is on disk; so the more ask at once, t
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
@@ -33,13 +36,17 @@ class Answer(NamedTuple):
     kept: bool = True
 
 
+_Done = Future[None] | asyncio.Future[None]
+_Waiting = tuple[Answer, _Done]
+
+
 class Scribe:
     """Adds a receipt to each prediction of an answer and keeps its numbers for when the outcome comes back."""
 
     def __init__(self, journal: Journal | None, outcomes: Outcomes | None) -> None:
         """Start the thread; it ends with the process."""
         self._journal, self._outcomes = journal, outcomes
-        self._queue: SimpleQueue[tuple[Answer, Future[None]]] = SimpleQueue()
+        self._queue: SimpleQueue[_Waiting] = SimpleQueue()
         threading.Thread(target=self._work, name="scribe", daemon=True).start()
 
     def write(self, answer: Answer) -> Future[None]:
@@ -48,18 +55,20 @@ class Scribe:
         self._queue.put((answer, done))
         return done
 
+    async def written(self, answer: Answer) -> None:
+        """Return when an answer is on disk, as `write` does for those in a thread."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.put((answer, done))
+        await done
+
     def _work(self) -> None:
-        batch: list[tuple[Answer, Future[None]]] = []
+        batch: list[_Waiting] = []
         while True:
             batch = self._gather(len(batch))
             errors = self._written([answer for answer, _ in batch])
-            for (_, done), error in zip(batch, errors, strict=True):
-                if error is None:
-                    done.set_result(None)
-                else:
-                    done.set_exception(error)
+            _tell([(done, error) for (_, done), error in zip(batch, errors, strict=True)])
 
-    def _gather(self, before: int) -> list[tuple[Answer, Future[None]]]:
+    def _gather(self, before: int) -> list[_Waiting]:
         """Wait for an answer, then for as many as were written `before`, as long as they come one upon the other.
 
         Those who were answered together tend to ask again together: without the wait each would get a commit of its own.
@@ -87,3 +96,26 @@ class Scribe:
         except Exception as error:
             return [own or error for own in errors]
         return errors
+
+
+def _tell(results: Sequence[tuple[_Done, Exception | None]]) -> None:
+    """Settle what is waited for; an event loop is woken once for all that waits there."""
+    loops: dict[asyncio.AbstractEventLoop, list[tuple[_Done, Exception | None]]] = defaultdict(list)
+    for done, error in results:
+        if isinstance(done, asyncio.Future):
+            loops[done.get_loop()].append((done, error))
+        else:
+            _settle([(done, error)])
+    for loop, own in loops.items():
+        with suppress(RuntimeError):  # the loop was closed: nobody waits there any more
+            loop.call_soon_threadsafe(_settle, own)
+
+
+def _settle(results: Sequence[tuple[_Done, Exception | None]]) -> None:
+    for done, error in results:
+        if done.done():  # whoever asked has left
+            continue
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)

@@ -106,6 +106,7 @@ def run(settings: Settings) -> int:
     desk()
     # What was imported and loaded stays: the collector need not look at it again.
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)  # a batch makes tens of thousands of objects that live as long as it
     gc.enable()
     uvicorn.Server(config).run()
     return 0

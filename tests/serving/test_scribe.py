@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
@@ -64,3 +65,19 @@ def test_a_bad_answer_fails_alone(journal):
     assert good.result(10) is None
     with pytest.raises(ValueError, match="bad"):
         bad.result(10)
+
+
+def test_an_event_loop_is_told_what_a_thread_is_told(journal):
+    journal.open.set()
+    scribe = Scribe(journal, None)
+
+    async def run():
+        leaving = asyncio.ensure_future(scribe.written(answer()))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        asked = [scribe.written(answer()), scribe.written(answer(bad=True)), scribe.written(answer())]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    first, second, third = asyncio.run(run())
+    assert (first, type(second), third) == (None, ValueError, None)
+    assert scribe.write(answer()).result(10) is None
