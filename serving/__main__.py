@@ -51,7 +51,7 @@ def serve(options: argparse.Namespace) -> int:
     key = "" if options.no_auth or options.keys else new_key()
     settings = replace(
         Settings.from_environ(os.environ),
-        models=tuple(path.resolve() for path in options.model),
+        models=tuple(path.absolute() for path in options.model),  # a link stays a link: it may be moved
         host=options.host,
         port=options.port,
         workers=options.workers,

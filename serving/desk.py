@@ -43,6 +43,8 @@ class Desk:
     outcomes: Outcomes | None = None
     verdicts: dict[str, str] = field(default_factory=dict)
     metrics: Callable[[], bytes] = field(default=bytes)
+    reloaded: int = 0  # the call for a reload that was followed last, and when this worker looked for one
+    looked: float = 0.0
 
     @cached_property
     def scribe(self) -> Scribe:

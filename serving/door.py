@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
+from serving import swap
 from serving.access import OPEN_DOOR, Principal
 from serving.desk import Desk
 from serving.faults import INTERNAL, RequestError
@@ -109,6 +110,8 @@ class Door:
         if principal.role not in route.roles:
             hint = "Roles that may: " + ", ".join(route.roles)
             raise RequestError(403, "forbidden", "the key's role may not do this", "Authorization", hint)
+        if route.clinical:
+            swap.follow(desk)
         if route.clinical and desk.switch.stopped:
             raise RequestError(503, "stopped", "the service was stopped by its operator", "", "Try later")
         return principal

@@ -10,7 +10,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
-from serving import cds_hooks, fhir, inference, invocations, website
+from serving import cds_hooks, fhir, inference, invocations, swap, website
 from serving.access import ROLES
 from serving.answering import Sent, answer_comparison, answer_soon
 from serving.card import card
@@ -120,6 +120,11 @@ def post_start(desk: Desk, call: Call) -> Reply:
     return reply({"stopped": False})
 
 
+def post_reload(desk: Desk, call: Call) -> Reply:
+    """Answer `POST /reload`: what lies at the bundles' places now is served from now on."""
+    return reply({"models": swap.reload(desk, call.principal.key_id)})
+
+
 BATCHES = (JSON, NDJSON)
 #: Clients of this protocol state no media type for JSON.
 _INFER: dict[str, Any] = {"accepts": (JSON, ""), "body": inference.InferRequest, "clinical": True}
@@ -178,6 +183,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/docs.json", ROLES, get_openapi, "This description, for machines"),
     Route("GET", "/metrics", WATCHERS, get_metrics, "Counters in the Prometheus text format", gives=PROMETHEUS),
     Route("POST", "/stop", KEEPERS, post_stop, "Stop answering about patients, in every worker"),
+    Route("POST", "/reload", KEEPERS, post_reload, "Serve what lies at the bundles' places now"),
     Route("POST", "/start", KEEPERS, post_start, "Answer about patients again"),
     *_INFERENCE,
     *_FHIR,

@@ -14,6 +14,7 @@ from typing import Any
 
 import bentoml
 
+from serving import swap
 from serving.access import OPEN_DOOR
 from serving.answering import answer_comparison, answer_patients
 from serving.desk import Desk
@@ -33,6 +34,7 @@ def desk() -> Desk:
     """Return this worker's desk; the first call verifies and loads every bundle."""
     opened = Desk.open(SETTINGS)
     opened.metrics = bentoml.metrics.generate_latest
+    swap.mark(opened)
     return opened
 
 

@@ -132,6 +132,8 @@ def test_a_role_may_do_exactly_what_its_row_says(ask, route, role):
 OPEN = {
     "/ui",
     "/ui/page.js",
+    "/ui/monitor.js",
+    "/ui/receipt.js",
     "/ui/page.css",
     "/ui/texts/{language}",
     "/fhir/metadata",
@@ -152,6 +154,7 @@ ALLOWED = {path: set(ROLES) for path in OPEN} | {
     "/stop": {"operator"},
     "/outcomes": {"clinic", "data_scientist", "operator"},
     "/monitor": set(ROLES),
+    "/reload": {"operator"},
     "/start": {"operator"},
     "/cds-services/gut-response": {"clinic", "data_scientist", "operator"},
     "/cds-services/gut-response/feedback": {"clinic", "data_scientist", "operator"},

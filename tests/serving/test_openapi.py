@@ -23,7 +23,7 @@ def test_generated_requests_find_nothing(bundle_folder, start, tmp_path, monkeyp
     running = start(bundle_folder, "--no-log").wait()
     command = [
         str(TOOL), "run", running.url + "/docs.json", "-H", f"Authorization: Bearer {running.key}", "-n", "25",
-        "--exclude-checks", LEFT_OUT, "--exclude-path", "/stop", "--workers", "1", "--seed", "1", "--no-color",
+        "--exclude-checks", LEFT_OUT, "--exclude-path", "/stop", "--exclude-path", "/reload", "--workers", "1", "--seed", "1", "--no-color",
         "--suppress-health-check", "all",
     ]  # fmt: skip
     environment = {**os.environ, "HOME": str(tmp_path)}
