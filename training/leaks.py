@@ -20,6 +20,7 @@ from features.errors import Problem, Refused
 from training import problem as posed
 
 COPY = 0.98  # rank correlation from which a column is a near-copy of the outcome
+ASKED = 0.85  # area under the curve from which who has a value tells the class
 ALIGNED = 0.9  # share of the outcome's variance that a batch (or arm) may explain at most
 _DATED = re.compile(
     r"(^|_)((week|wk|visit|month|day|time|timepoint|session|follow_?up|fu|post)_?m?\d+|[wvtmd]m?\d{1,3}"
@@ -78,6 +79,32 @@ def _copies(values: Array, target: Array) -> bool:
     if both.sum() < 8 or len(np.unique(values[both])) < 5 or np.ptp(target[both]) == 0:
         return False
     return bool(abs(float(spearmanr(values[both], target[both]).statistic)) >= COPY)
+
+
+def _tells_the_class(cohort: Cohort, problem: posed.Problem) -> list[Problem]:
+    """Of a label: a feature that separates the classes by its values, or by who has a value at all (asked of cases only)."""
+    found = []
+    for name, column in problem.design.covariates.items() if problem.task == "label" else ():
+        numbers = np.array([value if isinstance(value, float) else np.nan for value in column])
+        present = np.array([value is not None for value in column])
+        texts = np.array([str(value) for value in column])[present]
+        parts = not np.isfinite(numbers).any() and _explains(texts, problem.y[present])
+        if parts or _separates(numbers, problem.y, COPY) or _separates(present.astype(float), problem.y, ASKED):
+            found.append(Problem("outcome_among_features", "this feature all but tells the class, by its values or by who has one",
+                                 f'If it follows from the diagnosis add to cohort.toml: [columns."{name}"] role = "ignore"',
+                                 "lifestyle.tsv", None, name))  # fmt: skip
+    return found
+
+
+def _separates(values: Array, y: Array, least: float) -> bool:
+    """Return whether numbers rank one class above the other: area under the curve of at least `least`, either way round."""
+    known = ~np.isnan(values)
+    y = y[known]
+    if known.sum() < 8 or len(np.unique(y)) < 2:
+        return False
+    rank = rankdata(values[known])
+    area = 0.5 + float(rank[y == 1].mean() - rank[y == 0].mean()) / len(y)
+    return max(area, 1.0 - area) >= least
 
 
 def _scaled_columns(cohort: Cohort, problem: posed.Problem) -> list[Problem]:
@@ -185,5 +212,5 @@ def _selected_outside(cohort: Cohort, problem: posed.Problem) -> list[Problem]:
 
 
 CHECKS: tuple[Check, ...] = (
-    _dated_columns, _outcome_copies, _scaled_columns, _batch_is_outcome, _arm_after_outcome, _twins, _selected_outside,
+    _dated_columns, _outcome_copies, _tells_the_class, _scaled_columns, _batch_is_outcome, _arm_after_outcome, _twins, _selected_outside,
 )  # fmt: skip

@@ -2,13 +2,16 @@
 
 import gzip
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from features.importers.folder import write_cohort
+from features.importers.folder import read_cohort, write_cohort
 from features.synthetic import simulate
+from training.leaks import find_leaks
+from training.problem import pose
 
 
 @pytest.fixture(scope="module")
@@ -177,9 +180,6 @@ def test_week_ten_fibre_is_stopped_once_it_is_not_declared(tmp_path, shared, vag
 
 
 def test_a_column_declared_as_measured_later_is_not_a_feature_and_stops_nothing(clean, tmp_path):
-    from features.importers.folder import read_cohort
-    from training.leaks import find_leaks
-    from training.problem import pose
 
     folder = tmp_path / "cohort"
     shutil.copytree(clean, folder)
@@ -193,9 +193,6 @@ def test_a_column_declared_as_measured_later_is_not_a_feature_and_stops_nothing(
 
 
 def test_the_clean_cohort_has_no_leak(clean):
-    from features.importers.folder import read_cohort
-    from training.leaks import find_leaks
-    from training.problem import pose
 
     cohort = read_cohort(clean)
     assert find_leaks(cohort, pose(cohort, "PHQ-9")) == []
@@ -203,8 +200,39 @@ def test_the_clean_cohort_has_no_leak(clean):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_clean_worlds_raise_no_alarm(seed):
-    from training.leaks import find_leaks
-    from training.problem import pose
 
     cohort = simulate(subjects=150, seed=seed, studies=1 + 2 * (seed % 2))[0]
     assert find_leaks(cohort, pose(cohort, "PHQ-9")) == []
+
+
+def _labelled(extra):
+    """Eighty people of two classes with one more column."""
+    cohort = simulate(subjects=80, seed=5)[0]
+    label = np.array(["case" if i % 2 else "control" for i in range(80)], dtype=object)
+    blank = np.full(80, None, dtype=object)
+    outcomes = {**cohort.outcomes, "label": label, "followup_score": blank, "change": blank}
+    return replace(cohort, outcomes=outcomes, lifestyle={**cohort.lifestyle, "extra": np.array(extra, dtype=object)})
+
+
+CLASS = [i % 2 for i in range(80)]
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        ["ill" if case else "well" for case in CLASS],
+        [float(3 + i % 7) if case else None for i, case in enumerate(CLASS)],
+        [10.0 * case + (i % 9) for i, case in enumerate(CLASS)],
+    ],
+    ids=["its other name", "asked of cases only", "a number that separates"],
+)
+def test_a_column_that_tells_the_class_is_caught(extra):
+    cohort = _labelled(extra)
+    problem = pose(cohort, "PHQ-9", task="label", positive="case")
+    found = [(leak.code, leak.column) for leak in find_leaks(cohort, problem)]
+    assert found == [("outcome_among_features", "extra")]
+
+
+def test_a_column_that_goes_with_the_class_is_no_leak():
+    cohort = _labelled([float(2 * case + (i * 7) % 11) for i, case in enumerate(CLASS)])
+    assert find_leaks(cohort, pose(cohort, "PHQ-9", task="label", positive="case")) == []
