@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from features.digest import file_digest, json_digest
-from features.errors import InvalidInput, Problem, Refused, invalid
+from features.digest import json_digest, sha256
+from features.errors import InvalidInput, Problem, Refused, VerificationFailed, invalid
 from models.log import Log
 from models.log_audit import verify_log
 from models.log_reader import LogReader
@@ -77,8 +77,16 @@ def note_evaluation(run: Run, log: Log, *, actor: str) -> bytes:
 
 
 def answers_digest(run: Run) -> str:
-    """Return the digest of a run's held-out answers, the same for every recording of one evaluation."""
-    return file_digest(run.folder / "oof.tsv")
+    """Return the digest of a run's held-out answers, the same for every recording of one evaluation.
+
+    People's digests are left out: under another secret they differ, and a result recorded again would look like a new one.
+    """
+    try:
+        rows = [line.split("\t") for line in (run.folder / "oof.tsv").read_text(encoding="utf-8").splitlines()]
+        place = rows[0].index("subject")
+    except (OSError, ValueError, IndexError) as error:
+        raise VerificationFailed("oof.tsv: missing or not a table; the run folder is not whole") from error
+    return sha256("\n".join("\t".join(row[:place] + row[place + 1 :]) for row in rows).encode())
 
 
 def check_plan(path: Path, run: Run, reader: LogReader, champion: Run | None = None) -> list[str]:

@@ -62,6 +62,18 @@ def test_recording_a_seen_evaluation_again_does_not_help(simulation, plan, run, 
         check_plan(plan, again, log.reader)
 
 
+def test_nor_does_recording_it_under_another_secret(simulation, simulate, plan, run, log, tmp_path):
+    note_evaluation(run, log, actor="ann")
+    seal_plan(plan, log, actor="ann")
+    other = simulate()
+    other.subject = [f"{int(who, 16) + 4096:016x}" for who in other.subject]
+    again = read_run(other.write(tmp_path / "again", record={**METRICS, "subject_key_id": "another"}, noise=1.0))
+    assert (again.folder / "oof.tsv").read_bytes() != (run.folder / "oof.tsv").read_bytes()
+    note_evaluation(again, log, actor="ann")
+    with pytest.raises(Refused, match="plan at place 1 of the log, evaluation at place 0"):
+        check_plan(plan, again, log.reader)
+
+
 def test_an_edited_plan_was_never_sealed(plan, run, log):
     seal_plan(plan, log, actor="ann")
     note_evaluation(run, log, actor="ann")
