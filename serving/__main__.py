@@ -33,6 +33,8 @@ def main(argv: Sequence[str]) -> int:
 def _serve_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", action="append", type=Path, required=True, metavar="BUNDLE",
                         help="a bundle folder; one per instrument")  # fmt: skip
+    parser.add_argument("--shadow", action="append", type=Path, default=[], metavar="BUNDLE",
+                        help="a challenger that answers the same requests unseen (needs --state); see GET /monitor")  # fmt: skip
     parser.add_argument("--host", default=LOOPBACK)
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
     parser.add_argument("--workers", type=int, default=1)
@@ -52,6 +54,7 @@ def serve(options: argparse.Namespace) -> int:
     settings = replace(
         Settings.from_environ(os.environ),
         models=tuple(path.absolute() for path in options.model),  # a link stays a link: it may be moved
+        shadows=tuple(path.absolute() for path in options.shadow),
         host=options.host,
         port=options.port,
         workers=options.workers,
@@ -64,6 +67,10 @@ def serve(options: argparse.Namespace) -> int:
         state=(options.state or Path(tempfile.mkdtemp(prefix="vagus-state-"))).resolve(),
     )
     bundles = load_bundles(settings.models)
+    for name, bundle in (load_bundles(settings.shadows) if settings.shadows else {}).items():
+        _say(
+            f"challenger in the shadow of {name}: {bundle.manifest['name']}, run {bundle.manifest['run_id']}, {bundle.digest}"
+        )
     if options.state:
         options.state.mkdir(parents=True, exist_ok=True)
     if settings.log is not None:

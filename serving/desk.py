@@ -20,6 +20,7 @@ from serving.outcomes import Outcomes
 from serving.repeats import Repeats
 from serving.scribe import Scribe
 from serving.settings import Settings
+from serving.shadow import Shadow
 from serving.switch import Switch
 from serving.together import Together
 
@@ -42,6 +43,7 @@ class Desk:
     journal: Journal | None = None
     outcomes: Outcomes | None = None
     verdicts: dict[str, str] = field(default_factory=dict)
+    shadow: Shadow | None = None
     metrics: Callable[[], bytes] = field(default=bytes)
     reloaded: int = 0  # the call for a reload that was followed last, and when this worker looked for one
     looked: float = 0.0
@@ -64,6 +66,8 @@ class Desk:
         if settings.outcomes is not None:
             desk.outcomes = Outcomes(settings.outcomes)
         desk.sites = load_sites(settings.sites) if settings.sites else {}
+        if settings.shadows and desk.outcomes is not None:
+            desk.shadow = Shadow(load_bundles(settings.shadows), desk.outcomes, desk.sites)
         if settings.log is not None:
             desk.journal = Journal.open(settings.log)
             for bundle in desk.bundles.values():

@@ -23,6 +23,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS told (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, model TEXT NOT NULL, time REAL NOT NULL,
   baseline REAL, change REAL, lower REAL, upper REAL, p_response REAL);
 CREATE TABLE IF NOT EXISTS refused (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, reasons TEXT NOT NULL, time REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS shadowed (id TEXT REFERENCES told (id), model TEXT NOT NULL, answered INTEGER NOT NULL, change REAL,
+  lower REAL, upper REAL, PRIMARY KEY (id, model));
 CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY REFERENCES told (id), follow_up REAL NOT NULL,
   steered INTEGER NOT NULL, time REAL NOT NULL, state TEXT NOT NULL DEFAULT 'quarantined');
 """
@@ -95,6 +97,27 @@ class Outcomes:
                 reasons[code] = reasons.get(code, 0) + 1
         return {"answered": told, "refused": len(refused), "reasons": reasons, "calibration": _calibration(pairs)}
 
+    def shadowed(self, told: Sequence[tuple[str, str, Mapping[str, Any]]]) -> None:
+        """Keep what a challenger would have said: (prediction id of the champion, challenger's digest, its prediction)."""
+        rows = []
+        for prediction_id, digest, own in told:
+            interval = own["interval"] or {"lower": None, "upper": None}
+            numbers = (own["change"], interval["lower"], interval["upper"])
+            rows.append((prediction_id, digest, int(own["answered"]), *numbers))
+        with self._lock, self._writer as store:
+            store.executemany("INSERT OR IGNORE INTO shadowed VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def duel(self, tenant: str) -> list[dict[str, Any]]:
+        """Return, per challenger, how it fares against the champion on the same people; hidden under 10.
+
+        Differences on everyone both answered; mean absolute error and coverage on outcomes that no prediction steered.
+        """
+        with self._connect() as store:
+            rows = store.execute(_DUEL, (tenant,)).fetchall()
+        return [
+            _duel(digest, [row[1:] for row in rows if row[0] == digest]) for digest in sorted({row[0] for row in rows})
+        ]
+
     def weeks(self, tenant: str) -> list[dict[str, Any]]:
         """Return the last half year by week (its Monday, UTC): answered, refused, and mean baseline and change of 10 or more."""
         with self._connect() as store:
@@ -113,6 +136,9 @@ class Outcomes:
 
 _PAIRS = """SELECT seen.follow_up - told.baseline, told.change, told.lower, told.upper, seen.steered
 FROM seen JOIN told ON told.id = seen.id WHERE told.tenant = ?"""
+_DUEL = """SELECT shadowed.model, shadowed.answered, told.change, told.lower, told.upper, shadowed.change, shadowed.lower,
+  shadowed.upper, seen.follow_up - told.baseline, seen.steered
+FROM shadowed JOIN told ON told.id = shadowed.id LEFT JOIN seen ON seen.id = told.id WHERE told.tenant = ?"""
 _WEEKS = """SELECT week, SUM(answered), SUM(1 - answered), CASE WHEN SUM(answered) >= :fewest THEN AVG(baseline) END,
   CASE WHEN SUM(answered) >= :fewest THEN AVG(change) END FROM (
     SELECT date(time, 'unixepoch', 'weekday 0', '-6 days') AS week, 1 AS answered, baseline, change FROM told WHERE tenant = :tenant
@@ -131,6 +157,26 @@ def _calibration(pairs: Sequence[tuple[float, float, float, float, int]]) -> dic
     error = sum(change - predicted for change, predicted, *_ in free) / len(free)
     steered = len(pairs) - len(free)
     return {"outcomes": len(pairs), "steered": steered, "coverage": inside / len(free), "mean_error": error}
+
+
+def _duel(digest: str, rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
+    both = [row for row in rows if row[0]]
+    differ = [row[4] - row[1] for row in both]
+    free = [row for row in both if row[7] is not None and not row[8]]
+    found: dict[str, Any] = {
+        "model": digest,
+        "people": len(rows),
+        "declined": len(rows) - len(both),
+        "outcomes": len(free),
+    }
+    found["mean_difference"] = sum(differ) / len(differ) if len(differ) >= FEWEST else None
+    for name, at in (("champion", 1), ("challenger", 4)):
+        told = [(row[7], *row[at : at + 3]) for row in free]
+        enough = len(told) >= FEWEST
+        found[f"{name}_mae"] = sum(abs(seen - change) for seen, change, _, _ in told) / len(told) if enough else None
+        inside = [low <= seen <= high for seen, _, low, high in told if low is not None]
+        found[f"{name}_coverage"] = sum(inside) / len(inside) if len(inside) >= FEWEST else None
+    return found
 
 
 def baseline_drift(recent: Mapping[str, tuple[int, float]], bundles: Iterable[Bundle]) -> list[dict[str, Any]]:

@@ -91,7 +91,7 @@ def get_monitor(desk: Desk, call: Call) -> Reply:
     """Answer `GET /monitor`: volume, refusals, drift and calibration of the tenant that asks."""
     store, tenant = _store(desk), call.principal.tenant
     drift = baseline_drift(store.recent_baselines(tenant), desk.bundles.values())
-    return reply({**store.summary(tenant), "weeks": store.weeks(tenant), "drift": drift})
+    return reply({**store.summary(tenant), "weeks": store.weeks(tenant), "drift": drift, "shadow": store.duel(tenant)})
 
 
 def _store(desk: Desk) -> Outcomes:

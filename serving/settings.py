@@ -26,7 +26,8 @@ class Settings:
     patients. Each key may ask `rate` times per second on average and `burst` times at once, per worker (0 = no
     limit). `issuer`, `audience` and `jwks` (a file) name the identity provider whose tokens are taken; `state`
     is a folder that the workers share; `log` is the folder of the append-only log, None = nothing is logged;
-    `sites` is a file of site references; `outcomes` is the file that outcomes are kept in, None = not taken.
+    `sites` is a file of site references; `outcomes` is the file that outcomes are kept in, None = not taken;
+    `shadows` are bundles of challengers that answer unseen.
     """
 
     models: tuple[Path, ...] = ()
@@ -47,12 +48,16 @@ class Settings:
     log: Path | None = None
     sites: Path | None = None
     outcomes: Path | None = None
+    shadows: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse settings that contradict each other."""
         if self.open_door and not is_loopback(self.host):
             message = "without authentication the service listens on the loopback address only"
             raise invalid("open_door", message, "Leave out --no-auth, or --host", column="--no-auth")
+        if self.shadows and self.outcomes is None:
+            message = "a challenger's answers need a place to be kept"
+            raise invalid("shadow_without_state", message, "Add --state FOLDER", column="--shadow")
         if not 0 <= self.port <= 65_535:
             raise invalid("port", "a port is a number from 0 to 65535", "Choose another", column="--port")
         if not 1 <= self.workers <= 64:
@@ -79,14 +84,19 @@ class Settings:
             "VAGUS_LOG": str(self.log or ""),
             "VAGUS_SITES": str(self.sites or ""),
             "VAGUS_OUTCOMES": str(self.outcomes or ""),
+            "VAGUS_SHADOWS": os.pathsep.join(str(path) for path in self.shadows),
         }
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
         """Return the settings an environment describes; unset variables keep their defaults."""
-        models = [part for part in environ.get("VAGUS_MODELS", "").split(os.pathsep) if part]
+        models, shadows = (
+            tuple(Path(part) for part in environ.get(name, "").split(os.pathsep) if part)
+            for name in ("VAGUS_MODELS", "VAGUS_SHADOWS")
+        )
         return cls(
-            models=tuple(Path(part) for part in models),
+            models=models,
+            shadows=shadows,
             host=environ.get("VAGUS_HOST") or LOOPBACK,
             port=_whole(environ, "VAGUS_PORT", DEFAULT_PORT),
             workers=_whole(environ, "VAGUS_WORKERS", 1),

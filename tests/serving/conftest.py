@@ -154,9 +154,7 @@ class Server:
         with self.out.open("wb") as out, self.err.open("wb") as err:
             log = [] if {"--log", "--no-log"} & set(options) else ["--log", str(directory / "log")]
             environment = {**os.environ, "OMP_NUM_THREADS": "1", "HOME": str(directory)}
-            self.process = subprocess.Popen(
-                [*command, *log, *options], cwd=ROOT, stdout=out, stderr=err, env=environment
-            )
+            self.process = subprocess.Popen([*command, *log], cwd=ROOT, stdout=out, stderr=err, env=environment)
 
     def wait(self, seconds=60.0):
         end = time.monotonic() + seconds
