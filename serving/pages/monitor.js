@@ -24,6 +24,8 @@ function calibration(found) {
   return told;
 }
 
+const DUEL = ["people", "difference", "came_back", "champion_mae", "challenger_mae"];
+
 async function monitor() {
   const found = await ask("GET", "/monitor");
   const reasons = Object.entries(found.reasons).sort((a, b) => b[1] - a[1]);
@@ -36,10 +38,12 @@ async function monitor() {
     ...(found.weeks.length ? [bars(found.weeks), words([row("th", ["week", "answered", "refused", "baseline", "change"].map((name) => say(`monitor.${name}`))), ...weeks])] : []),
     ...(reasons.length ? [element("h3", {}, say("monitor.reasons")), words(reasons.map(([code, count]) => row("td", [named(code), whole(count)])))] : []),
     element("h3", {}, say("monitor.calibrated")), ...calibration(found.calibration),
-    element("h3", {}, say("monitor.drifted")), ...drift);
+    element("h3", {}, say("monitor.drifted")), ...drift,
+    ...(found.shadow.length ? [element("h3", {}, say("monitor.shadow")), words([row("th", ["", ...DUEL.map((name) => say(`monitor.${name}`))]),
+      ...found.shadow.map((line) => row("td", [line.model.slice(7, 19), whole(line.people), shown(line.mean_difference, "exceptZero"), whole(line.outcomes),
+        shown(line.champion_mae), shown(line.challenger_mae)]))])] : []));
 }
 
-const VIEWS = ["patient", "monitor", "check"];
 function view(name) {
   for (const button of document.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === name));
   $("sign-in").hidden = card !== null || name === "check";
