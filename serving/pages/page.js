@@ -28,19 +28,7 @@ async function speak(language) {
 }
 
 // A receipt is signed to the last byte, and reading a number of it here could rewrite it: it is cut out as it came.
-function receiptOf(text) {
-  const start = text.indexOf('"receipt":') + '"receipt":'.length;
-  let depth = 0, quoted = false;
-  for (let i = start; i < text.length; i += 1) {
-    if (quoted) {
-      if (text[i] === "\\") i += 1;
-      else if (text[i] === '"') quoted = false;
-    } else if (text[i] === '"') quoted = true;
-    else if (text[i] === "{") depth += 1;
-    else if (text[i] === "}" && --depth === 0) return text.slice(start, i + 1);
-  }
-  return "";
-}
+const receiptOf = (text) => valueAt(text, text.indexOf('"receipt":') + '"receipt":'.length);
 
 async function ask(method, path, body) {
   const headers = key ? { Authorization: `Bearer ${key}` } : {};

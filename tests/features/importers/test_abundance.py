@@ -6,21 +6,6 @@ import pytest
 
 from features.importers.folder import check_cohort, read_cohort
 
-FAULTS = {
-    "negative_count": ("counts.tsv.gz", "A1\t3", "A1\t-3", 2, "f1"),
-    "missing_count": ("counts.tsv.gz", "A1\t3", "A1\t", 2, "f1"),
-    "all_zero_sample": ("counts.tsv.gz", "B1\t0\t7\t1", "B1\t0\t0\t0", 4, ""),
-    "duplicate_taxon": ("counts.tsv.gz", "f3", "f1", 1, "f1"),
-    "same_sample_two_ids": ("counts.tsv.gz", "B1\t0\t7\t1", "B1\t3\t0\t5", 4, "sample_id"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("code", FAULTS)
-def test_a_fault_is_found_where_it_is(code, edit, found):
-    name, old, new, row, column = FAULTS[code]
-    edit(name, old, new)
-    assert (code, name, row, column) in found()
-
 
 def test_a_taxon_without_lineage(edit, found):
     edit("taxonomy.tsv", "f3\t", "f4\t")

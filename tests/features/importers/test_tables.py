@@ -8,19 +8,6 @@ import pytest
 from features.importers.folder import check_cohort, read_cohort
 from features.importers.tables import cell, number
 
-FAULTS = {
-    "row_length": ("lifestyle.tsv", "\tcat", "", 2, ""),
-    "missing_column": ("samples.tsv", "subject_id", "patient", 1, "subject_id"),
-    "duplicate_column": ("lifestyle.tsv", "pet", "sex", 1, "sex"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("code", FAULTS)
-def test_a_fault_is_found_where_it_is(code, edit, found):
-    name, old, new, row, column = FAULTS[code]
-    edit(name, old, new)
-    assert (code, name, row, column) in found()
-
 
 @pytest.mark.parametrize(
     ("text", "value"),
