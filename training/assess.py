@@ -130,8 +130,10 @@ def probability_metrics(
     return found
 
 
-def decision_curves(answers: Mapping[str, HeldOut], row: str, weights: Array) -> dict[str, list[dict[str, Any]]]:
-    """Return, per event, the net benefit at each threshold: of the row, of baseline alone, and of treating everyone.
+def decision_curves(
+    problem: Problem, answers: Mapping[str, HeldOut], row: str, weights: Array
+) -> dict[str, list[dict[str, Any]]]:
+    """Return, per event ("label" for the class of a label), the net benefit at each threshold: of the row, of baseline alone, and of treating everyone.
 
     Treating no one has net benefit 0. Probabilities are out of fold, benefits averaged over repeats.
     """
@@ -143,7 +145,7 @@ def decision_curves(answers: Mapping[str, HeldOut], row: str, weights: Array) ->
             own, base, everyone = (over_repeats(metric, seen[known], q[:, known], weights[:, known])
                                    for q in (p, floor, np.ones_like(p)))  # fmt: skip
             point = {"threshold": t, **estimate(own).as_dict(), "baseline": base[0], "treat_all": everyone[0]}
-            found.setdefault(event, []).append(point)
+            found.setdefault("label" if problem.task == "label" else event, []).append(point)
     return found
 
 

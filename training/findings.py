@@ -93,7 +93,7 @@ def figures(
     )
     return {
         "reference_rows": reference, "metrics": {**as_json(rows[CHOSEN] | calibration | interval), "r2_gain_over_mean": gain.as_dict()},
-        "decision_curve": decision_curves(answers, CHOSEN, weights),
+        "decision_curve": decision_curves(problem, answers, CHOSEN, weights),
         "interval_groups": interval_groups(problem, answers[CHOSEN], weights),
         "reject_curve": reject_curves(problem, evaluation, answers[CHOSEN], weights),
         "model_rows": {name: {"title": CATALOG[name].title, **as_json(rows[name])} for name in evaluation.candidates},

@@ -17,7 +17,7 @@ from training.problem import Problem
 from training.protocol import CHOSEN
 
 BLUE, GREY, RED = "#2b6cb0", "#9aa5b1", "#b03a2e"
-EVENTS = {"response": BLUE, "remission": RED}
+EVENTS = {"response": BLUE, "remission": RED, "label": BLUE}
 Draw = Callable[[Figure, Problem, HeldOut, Mapping[str, Any]], bool]
 
 
@@ -74,11 +74,11 @@ def _calibration(figure: Figure, problem: Problem, held: HeldOut, record: Mappin
     """Reliability of the probabilities of response and remission."""
     axis = figure.add_subplot()
     axis.plot([0, 1], [0, 1], "--", color=GREY, lw=1)
-    for event, colour in EVENTS.items():
+    for event in ("response", "remission"):
         p, seen, known = held.known(event)
         if known.sum() >= 20:
             x, y, *_ = _binned(p.mean(axis=0)[known], seen[known])
-            axis.plot(x, y, "o-", color=colour, label=event)
+            axis.plot(x, y, "o-", color=EVENTS[event], label=problem.positive or event)
     axis.set(xlabel="predicted probability", ylabel="observed share", xlim=(0, 1), ylim=(0, 1), title="Calibration")
     return _with_legend(axis)
 

@@ -41,7 +41,7 @@ def test_probabilities_of_a_sound_model_are_calibrated(problem, answers):
 
 
 def test_decision_curve_counts_people_by_hand(problem, answers):
-    curves = decision_curves(answers, CHOSEN, np.ones((2, len(problem.y))))
+    curves = decision_curves(problem, answers, CHOSEN, np.ones((2, len(problem.y))))
     assert set(curves) == {"response", "remission"}
     p, seen = answers[CHOSEN].p_remission[0], answers[CHOSEN].remits
     for point, t in zip(curves["remission"], THRESHOLDS, strict=True):
@@ -53,7 +53,7 @@ def test_decision_curve_counts_people_by_hand(problem, answers):
 
 def test_an_outcome_everyone_had_has_no_curve(problem, answers):
     same = {row: replace(a, responds=np.ones(len(problem.y))) for row, a in answers.items()}
-    assert set(decision_curves(same, CHOSEN, np.ones((2, len(problem.y))))) == {"remission"}
+    assert set(decision_curves(problem, same, CHOSEN, np.ones((2, len(problem.y))))) == {"remission"}
 
 
 @pytest.mark.parametrize("by", ["", "sex"])
@@ -82,3 +82,10 @@ def test_groups_too_small_for_an_interval_have_no_bounds(problem, found):
         large = (arm == name).sum() >= 40
         assert np.isnan(held.lower[0, arm == name]).all() != large
         assert status[name] == ("stated" if large else "no interval")
+
+
+def test_a_label_has_a_curve_of_its_own_name(problem, answers):
+    label = replace(problem, task="label", positive="case")
+    one = {row: replace(held, remits=np.full(len(problem.y), np.nan)) for row, held in answers.items()}
+    curves = decision_curves(label, one, CHOSEN, np.ones((2, len(problem.y))))
+    assert {name: len(curve) for name, curve in curves.items()} == {"label": len(THRESHOLDS)}
