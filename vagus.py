@@ -27,6 +27,7 @@ class Verb(NamedTuple):
 
 VERBS = {
     "cohort": Verb("features.__main__", "import, check, simulate or export a cohort folder"),
+    "cohort export-log": Verb("serving.__main__", "outcomes that came back to the service, as a cohort to train on"),
     "taxa": Verb("features.__main__", "normalise the names of taxa and show every merge"),
     "score": Verb("features.__main__", "score a questionnaire from its item answers"),
     "train": Verb("training.__main__", "train and validate a model; the run is recorded"),
@@ -70,7 +71,7 @@ def _run(arguments: list[str]) -> int:
         return _print(usage())
     if arguments[0] in ("-V", "--version"):
         return _print(f"vagus {version()}")
-    verb = VERBS.get(arguments[0])
+    verb = VERBS.get(" ".join(arguments[:2])) or VERBS.get(arguments[0])
     if verb is None:
         raise invalid("unknown_verb", "vagus has no such verb", f"Choose one of: {', '.join(VERBS)}")
     return int(import_module(verb.room).main(arguments))

@@ -1,4 +1,4 @@
-"""The door of the clinic developer: `serve`, and `keys` for those who may ask."""
+"""The door of the clinic developer: `serve`, `keys` for those who may ask, `cohort export-log` for what came of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ from serving.settings import DEFAULT_PORT, LOOPBACK, Settings
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run `serve ...` or `keys ...`; return the exit code. Raises VagusError before anything listens."""
+    """Run `serve`, `keys` or `cohort export-log`; return the exit code. Raises VagusError before anything listens."""
+    if argv[:1] == ["cohort"]:
+        from serving import retraining  # it loads the writers of cohort folders, which a service does without
+
+        return retraining.main(argv)
     parser = argparse.ArgumentParser(prog="vagus")
     verbs = parser.add_subparsers(dest="verb", required=True)
     _serve_options(verbs.add_parser("serve", help="serve bundles over HTTP"))
@@ -41,6 +45,9 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state", type=Path, help="folder of lasting state: outcomes, stop switch (default: a temporary one)"
     )
+    parser.add_argument("--keep-inputs", action="store_true",
+                        help="keep what is asked about patients in STATE/inputs.db (taxa, lifestyle, baseline, arm, weeks; under "
+                        "the random prediction id, no name or identifier), for `vagus cohort export-log`; needs --state")  # fmt: skip
     parser.add_argument("--site-reference", type=Path, metavar="FILE", help="the .sites.json of vagus predict")
     parser.add_argument("--log", type=Path, default=DEFAULT_FOLDER, help="folder of the append-only log")
     parser.add_argument("--no-log", action="store_true", help="log nothing and give no receipts")
@@ -63,6 +70,7 @@ def serve(options: argparse.Namespace) -> int:
         key_digest=digest_of(key) if key else "",
         log=None if options.no_log else options.log.resolve(),
         outcomes=(options.state / "outcomes.db").resolve() if options.state else None,
+        inputs=((options.state or Path()) / "inputs.db").resolve() if options.keep_inputs else None,
         sites=options.site_reference.resolve() if options.site_reference else None,
         state=(options.state or Path(tempfile.mkdtemp(prefix="vagus-state-"))).resolve(),
     )

@@ -27,6 +27,8 @@ def answer_patients(desk: Desk, who: Principal, request: PredictRequest, route: 
     reply = predict(desk.bundles, request, desk.sites)
     if desk.writes:
         desk.scribe.write(_answer(who, request, reply, route, sent)).result()
+    if desk.inputs is not None:
+        desk.inputs.keep(who.tenant, request.patients, reply["predictions"])
     if desk.shadow is not None:
         desk.shadow.follow(request, reply)
     return reply
@@ -41,6 +43,8 @@ async def answer_soon(desk: Desk, who: Principal, request: PredictRequest, route
         reply = reply_of(asked, await desk.together.answers(asked))
     if desk.writes:
         await desk.scribe.written(_answer(who, request, reply, route, sent))
+    if desk.inputs is not None:
+        await asyncio.to_thread(desk.inputs.keep, who.tenant, request.patients, reply["predictions"])
     if desk.shadow is not None:
         desk.shadow.follow(request, reply)
     return reply

@@ -15,6 +15,7 @@ from models.bundle import Bundle
 from models.sites import load_sites
 from serving.access import Access, Principal, read_keys
 from serving.budget import Budget
+from serving.inputs import Inputs
 from serving.journal import Journal
 from serving.outcomes import Outcomes
 from serving.repeats import Repeats
@@ -42,6 +43,7 @@ class Desk:
     sites: Mapping[str, SiteReference] = field(default_factory=dict)
     journal: Journal | None = None
     outcomes: Outcomes | None = None
+    inputs: Inputs | None = None
     verdicts: dict[str, str] = field(default_factory=dict)
     shadow: Shadow | None = None
     metrics: Callable[[], bytes] = field(default=bytes)
@@ -65,6 +67,8 @@ class Desk:
         desk = cls(settings, load_bundles(settings.models), access_of(settings), budget, Switch(settings.state))
         if settings.outcomes is not None:
             desk.outcomes = Outcomes(settings.outcomes)
+        if settings.inputs is not None:
+            desk.inputs = Inputs(settings.inputs)
         desk.sites = load_sites(settings.sites) if settings.sites else {}
         if settings.shadows and desk.outcomes is not None:
             desk.shadow = Shadow(load_bundles(settings.shadows), desk.outcomes, desk.sites)

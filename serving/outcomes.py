@@ -19,6 +19,7 @@ from models.bundle import Bundle
 from serving.faults import RequestError
 from serving.schemas import Text
 
+FILE = "outcomes.db"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS told (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, model TEXT NOT NULL, time REAL NOT NULL,
   baseline REAL, change REAL, lower REAL, upper REAL, p_response REAL);
@@ -27,15 +28,17 @@ CREATE TABLE IF NOT EXISTS shadowed (id TEXT REFERENCES told (id), model TEXT NO
   lower REAL, upper REAL, PRIMARY KEY (id, model));
 CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY REFERENCES told (id), follow_up REAL NOT NULL,
   steered INTEGER NOT NULL, time REAL NOT NULL, state TEXT NOT NULL DEFAULT 'quarantined');
+CREATE TABLE IF NOT EXISTS dated (id TEXT PRIMARY KEY REFERENCES seen (id), days REAL NOT NULL);
 """
 
 
 class Outcome(Struct, forbid_unknown_fields=True, frozen=True):
-    """The score seen at follow-up; `steered` says whether the prediction influenced the therapy."""
+    """The score seen at follow-up, `days` after the baseline score; `steered`: the prediction influenced the therapy."""
 
     prediction_id: Text
     follow_up: float
     steered: bool
+    days: Annotated[float, Meta(ge=0, le=36_500)] | None = None
 
 
 class OutcomesRequest(Struct, forbid_unknown_fields=True, frozen=True):
@@ -83,7 +86,26 @@ class Outcomes:
                     raise RequestError(404, "unknown_prediction", "there is no such prediction", place, hint)
             rows = [(o.prediction_id, o.follow_up, int(o.steered), now) for o in outcomes]
             insert = "INSERT OR IGNORE INTO seen (id, follow_up, steered, time) VALUES (?, ?, ?, ?)"
-            return store.executemany(insert, rows).rowcount
+            new = store.executemany(insert, rows).rowcount
+            dates = [(o.prediction_id, o.days) for o in outcomes if o.days is not None]
+            store.executemany("INSERT OR IGNORE INTO dated VALUES (?, ?)", dates)
+            return new
+
+    def returned(self) -> list[tuple[Any, ...]]:
+        """Return every outcome: id, tenant, time of the prediction, score, steered, time sent, state, days after baseline."""
+        with self._connect() as store:
+            return store.execute(_RETURNED).fetchall()
+
+    def mark(self, ids: Sequence[str], state: str) -> None:
+        """Move outcomes to a state: validated (in a cohort) or withdrawn."""
+        with self._lock, self._writer as store:
+            store.executemany("UPDATE seen SET state = ? WHERE id = ?", [(state, one) for one in ids])
+
+    def unknown(self, ids: Sequence[str]) -> list[int]:
+        """Return the places of ids in a list that no prediction bears."""
+        with self._connect() as store:
+            find = "SELECT 1 FROM told WHERE id = ?"
+            return [i for i, one in enumerate(ids) if store.execute(find, (one,)).fetchone() is None]
 
     def summary(self, tenant: str) -> dict[str, Any]:
         """Return volume, refusals by reason, and how predictions fared against outcomes; groups under 10 are hidden."""
@@ -134,6 +156,8 @@ class Outcomes:
         return sqlite3.connect(self.path, timeout=10)
 
 
+_RETURNED = """SELECT seen.id, told.tenant, told.time, seen.follow_up, seen.steered, seen.time, seen.state, dated.days
+FROM seen JOIN told ON told.id = seen.id LEFT JOIN dated ON dated.id = seen.id ORDER BY seen.time, seen.id"""
 _PAIRS = """SELECT seen.follow_up - told.baseline, told.change, told.lower, told.upper, seen.steered
 FROM seen JOIN told ON told.id = seen.id WHERE told.tenant = ?"""
 _DUEL = """SELECT shadowed.model, shadowed.answered, told.change, told.lower, told.upper, shadowed.change, shadowed.lower,

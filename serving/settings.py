@@ -27,7 +27,8 @@ class Settings:
     limit). `issuer`, `audience` and `jwks` (a file) name the identity provider whose tokens are taken; `state`
     is a folder that the workers share; `log` is the folder of the append-only log, None = nothing is logged;
     `sites` is a file of site references; `outcomes` is the file that outcomes are kept in, None = not taken;
-    `shadows` are bundles of challengers that answer unseen.
+    `shadows` are bundles of challengers that answer unseen; `inputs` is the file that what was asked is kept in, None = it
+    is not kept.
     """
 
     models: tuple[Path, ...] = ()
@@ -49,6 +50,7 @@ class Settings:
     sites: Path | None = None
     outcomes: Path | None = None
     shadows: tuple[Path, ...] = ()
+    inputs: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse settings that contradict each other."""
@@ -58,6 +60,9 @@ class Settings:
         if self.shadows and self.outcomes is None:
             message = "a challenger's answers need a place to be kept"
             raise invalid("shadow_without_state", message, "Add --state FOLDER", column="--shadow")
+        if self.inputs and self.outcomes is None:
+            message = "what is asked needs a place to be kept"
+            raise invalid("inputs_without_state", message, "Add --state FOLDER", column="--keep-inputs")
         if not 0 <= self.port <= 65_535:
             raise invalid("port", "a port is a number from 0 to 65535", "Choose another", column="--port")
         if not 1 <= self.workers <= 64:
@@ -85,6 +90,7 @@ class Settings:
             "VAGUS_SITES": str(self.sites or ""),
             "VAGUS_OUTCOMES": str(self.outcomes or ""),
             "VAGUS_SHADOWS": os.pathsep.join(str(path) for path in self.shadows),
+            "VAGUS_INPUTS": str(self.inputs or ""),
         }
 
     @classmethod
@@ -114,6 +120,7 @@ class Settings:
             log=_path(environ, "VAGUS_LOG"),
             sites=_path(environ, "VAGUS_SITES"),
             outcomes=_path(environ, "VAGUS_OUTCOMES"),
+            inputs=_path(environ, "VAGUS_INPUTS"),
         )
 
 
