@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from features.blocks import FeatureEncoder
+from features.blocks import FeatureEncoder, site_reference
 from features.importers.clinic import PatientInput, design_of
-from features.synthetic import simulate
+from features.synthetic import World, simulate
 from models.applicability import FAR, RANGE_FACTOR, Limits
 from models.likeness import Likeness
 
@@ -111,3 +111,17 @@ def test_a_protocol_comes_with_the_samples_table_and_with_a_request():
     assert cohort.design("PHQ-9").protocol is None
     asked = design_of([PatientInput("p", "placebo", 12.0, taxa={"g__Roseburia": 5.0}, protocol="kit B")])
     assert asked.protocol.tolist() == ["kit B"]
+
+
+def test_a_site_that_measures_otherwise_is_widened_until_it_is_centred_on_itself():
+    cohort = simulate(subjects=300, seed=5, studies=5, world=World(study_shift=1.5))[0].design("PHQ-9")
+    new = cohort.study == sorted(set(cohort.study))[0]
+    train, site = cohort.take(np.flatnonzero(~new)), cohort.take(np.flatnonzero(new))
+    encoding = FeatureEncoder().fit(train.frame()).encoding_
+    learned = Likeness.learn(encoding.blocks(train), ALL)
+    blind, centred = (
+        learned.distance(encoding.blocks(site, own)) for own in (None, site_reference(encoding, site, "x"))
+    )
+    assert (blind > 1).mean() > 0.8
+    assert (centred > 1).mean() < 0.1
+    assert blind.max() < FAR
