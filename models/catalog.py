@@ -89,7 +89,7 @@ ENTRIES: tuple[Entry, ...] = (
           grid=tuple({"n_estimators": n, "max_features": 0.33, "min_samples_leaf": leaf} for leaf in (10, 3) for n in (40, 100))),
     Entry("xgboost", "XGBoost", _boosted, staged=_first_rounds,
           grid=tuple({"n_estimators": n, "max_depth": depth, "learning_rate": 0.05, "min_child_weight": 5}
-                     for depth in (1, 3) for n in (80, 160, 400))),
+                     for depth in (1, 3) for n in (40, 80, 120, 160, 240, 320, 400))),
 )  # fmt: skip
 
 CATALOG: Mapping[str, Entry] = {entry.name: entry for entry in ENTRIES}
