@@ -17,10 +17,11 @@ from serving.card import card
 from serving.columnar import is_columnar, read_table, rows_of, sent_rows
 from serving.desk import Desk
 from serving.faults import RequestError
+from serving.lab_file import LabFile, post_lab_file
 from serving.openapi import openapi, page
 from serving.outcomes import Outcomes, OutcomesRequest, baseline_drift
 from serving.schemas import CompareRequest, PredictRequest, decode, decode_beside, decoder
-from serving.wire import CSV, FHIR, HTML, JSON, LARGE, NDJSON, OPEN, PROMETHEUS, Call, Reply, Route, reply
+from serving.wire import CSV, FHIR, HTML, JSON, LARGE, NDJSON, OPEN, PROMETHEUS, TSV, Call, Reply, Route, reply
 
 _COMPARE = decoder(CompareRequest)
 _OUTCOMES = decoder(OutcomesRequest)
@@ -177,6 +178,15 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/predict", ASKERS, post_predict, _PATIENTS, accepts=BATCHES, body=PredictRequest, clinical=True),
     Route("POST", "/compare", ASKERS, post_compare, _SEVERAL, body=CompareRequest, clinical=True),
     Route("POST", "/outcomes", ASKERS, post_outcomes, "Send the scores seen at follow-up", body=OutcomesRequest),
+    Route(
+        "POST",
+        "/lab-file",
+        ASKERS,
+        post_lab_file,
+        "Read the taxa of a laboratory's file",
+        accepts=(JSON, TSV, CSV),
+        body=LabFile,
+    ),
     Route("GET", "/monitor", ROLES, get_monitor, "Volume, refusals, drift and calibration of your own predictions"),
     Route("GET", "/card", ROLES, get_card, "The model card"),
     Route("GET", "/docs", ROLES, get_docs, "This description, for people", gives=HTML),

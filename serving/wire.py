@@ -20,6 +20,7 @@ JSON = "application/json"
 NDJSON = "application/x-ndjson"
 FHIR = "application/fhir+json"
 CSV = "text/csv"
+TSV = "text/tab-separated-values"
 HTML = "text/html; charset=utf-8"
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 OPEN = ("anyone",)

@@ -155,6 +155,7 @@ ALLOWED = {path: set(ROLES) for path in OPEN} | {
     "/outcomes": {"clinic", "data_scientist", "operator"},
     "/monitor": set(ROLES),
     "/reload": {"operator"},
+    "/lab-file": {"clinic", "data_scientist", "operator"},
     "/start": {"operator"},
     "/cds-services/gut-response": {"clinic", "data_scientist", "operator"},
     "/cds-services/gut-response/feedback": {"clinic", "data_scientist", "operator"},
