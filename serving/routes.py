@@ -168,6 +168,8 @@ _PAGE = (
     Route("GET", "/ui", OPEN, website.page, "The page of a clinic", gives=HTML),
     Route("GET", "/ui/page.js", OPEN, website.script, "Its script", gives="text/javascript"),
     Route("GET", "/ui/monitor.js", OPEN, website.monitor, "Its monitoring tab", gives="text/javascript"),
+    Route("GET", "/ui/labfile.js", OPEN, website.lab_file, "Its reading of laboratory files", gives="text/javascript"),
+    Route("GET", "/ui/cohort.js", OPEN, website.cohort, "Its table of many people", gives="text/javascript"),
     Route("GET", "/ui/receipt.js", OPEN, website.receipt, "Its check of receipts", gives="text/javascript"),
     Route("GET", "/ui/page.css", OPEN, website.style, "Its style", gives="text/css"),
     Route("GET", "/ui/texts/{language}", OPEN, website.texts, "Its texts"),

@@ -29,6 +29,8 @@ def static(name: str, media: str) -> Callable[[Desk, Call], Reply]:
 page = static("page.html", HTML)
 script = static("page.js", "text/javascript; charset=utf-8")
 monitor = static("monitor.js", "text/javascript; charset=utf-8")
+lab_file = static("labfile.js", "text/javascript; charset=utf-8")
+cohort = static("cohort.js", "text/javascript; charset=utf-8")
 receipt = static("receipt.js", "text/javascript; charset=utf-8")
 style = static("page.css", "text/css; charset=utf-8")
 

@@ -48,6 +48,7 @@ function view(name) {
   for (const button of document.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === name));
   $("sign-in").hidden = card !== null || name === "check";
   $("patient").hidden = card === null || name !== "patient";
+  $("cohort").hidden = card === null || name !== "cohort";
   $("monitor").hidden = card === null || name !== "monitor";
   $("check").hidden = name !== "check";
   if (name !== "patient") $("answer").hidden = true;

@@ -198,6 +198,8 @@ function leave() {
   $("answer").hidden = true;
   $("answer").replaceChildren();
   $("monitor-found").replaceChildren();
+  $("cohort-form").reset();
+  $("cohort-found").replaceChildren();
   view("patient");
   $("key").focus();
 }
@@ -209,6 +211,5 @@ $("compare").addEventListener("click", act(compare));
 $("leave").addEventListener("click", leave);
 $("model").addEventListener("change", fill);
 $("language").addEventListener("change", () => speak($("language").value));
-$("file").addEventListener("change", async () => { if ($("file").files[0]) $("taxa").value = await $("file").files[0].text(); });
 const spoken = navigator.languages.map((language) => language.slice(0, 2)).find((language) => ["en", "es", "de"].includes(language));
 speak(spoken ?? "en");

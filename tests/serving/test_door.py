@@ -133,6 +133,8 @@ OPEN = {
     "/ui",
     "/ui/page.js",
     "/ui/monitor.js",
+    "/ui/labfile.js",
+    "/ui/cohort.js",
     "/ui/receipt.js",
     "/ui/page.css",
     "/ui/texts/{language}",

@@ -286,3 +286,85 @@ def test_the_monitoring_tab_shows_what_the_route_says(visit, server, person):
     assert tab.get_attribute("#monitor-found svg", "role") == "img"
     assert tab.is_hidden("#answer")
     assert tab.faults == []
+
+
+PROFILE = "clade_name\tp1\tp2\n" + "".join(
+    f"k__Bacteria{rest}\t{first}\t{second}\n"
+    for rest, first, second in (
+        ("", 100, 100), ("|p__Firmicutes", 100, 100), ("|p__Firmicutes|g__Blautia|s__Blautia_obeum", 40.5, 75),
+        ("|p__Firmicutes|g__Blautia|s__Blautia_wexlerae", 59.5, 25),
+    )
+)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_laboratory_file_fills_the_field_of_taxa_sample_by_sample(visit, server, tmp_path):
+    tab = visit()
+    sign_in(tab, server)
+    path = tmp_path / "profile.txt"
+    path.write_text(PROFILE, encoding="utf-8")
+    tab.set_input_files("#file", path)
+    tab.wait_for_selector("#lab-read:not(:empty)")
+    assert tab.inner_text("#lab-read") == "Read as MetaPhlAn: samples 2, unit percent."
+    assert tab.input_value("#unit") == "percent"
+    amounts = [one.split("\t")[1] for one in tab.input_value("#taxa").splitlines()]
+    assert sorted(amounts) == ["40.5", "59.5"]
+    tab.select_option("#sample", label="p2")
+    assert sorted(one.split("\t")[1] for one in tab.input_value("#taxa").splitlines()) == ["25", "75"]
+    path.write_text("taxon\tp1\ng__A\t1\ng__B\tCANARY\n", encoding="utf-8")
+    tab.set_input_files("#file", [])
+    tab.set_input_files("#file", path)
+    tab.wait_for_selector("#problem:not(:empty)")
+    assert "line 3" in tab.inner_text("#problem")
+    assert "CANARY" not in tab.inner_text("body")
+
+
+@pytest.mark.slow
+def test_a_pasted_profile_is_read_as_a_file_is(visit, server):
+    tab = visit()
+    sign_in(tab, server)
+    paste = """(text) => { const data = new DataTransfer(); data.setData("text", text);
+      document.getElementById("taxa").dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true })); }"""
+    tab.evaluate(paste, PROFILE)
+    tab.wait_for_selector("#lab-read:not(:empty)")
+    assert tab.is_visible("#sample")
+    assert len(tab.input_value("#taxa").splitlines()) == 2
+    assert tab.faults == []
+
+
+@pytest.mark.slow
+def test_a_cohort_is_answered_as_a_table_that_can_be_saved(visit, server, person, tmp_path):
+    people = [person(i) for i in (3, 4, 5)]
+    fields = ["age_years", "sex"]
+    head = [
+        "id",
+        "intervention",
+        "weeks",
+        "baseline.instrument",
+        "baseline.score",
+        "flags",
+        *(f"lifestyle.{f}" for f in fields),
+    ]
+    rows = [[p["id"], p["intervention"], "8", "PHQ-9", f"{p['baseline']['score']:g}", "",
+             *("" if p["lifestyle"][f] is None else str(p["lifestyle"][f]) for f in fields)] for p in people]  # fmt: skip
+    rows[2][5] = "pregnancy"
+    path = tmp_path / "people.csv"
+    path.write_text("\n".join(",".join(f'"{cell}"' for cell in row) for row in [head, *rows]), encoding="utf-8")
+    tab = visit(accept_downloads=True)
+    sign_in(tab, server)
+    show(tab, "cohort")
+    tab.set_input_files("#cohort-file", path)
+    tab.click("#cohort-form button")
+    tab.wait_for_selector("#cohort-found table")
+    assert "Predictions given: 2 of 3." in tab.inner_text("#cohort-found")
+    with tab.expect_download() as saved:
+        tab.click("#cohort-found a")
+    lines = [one.split("\t") for one in Path(saved.value.path()).read_text().splitlines()]
+    told = [dict(zip(lines[0], one, strict=True)) for one in lines[1:]]
+    assert [one["id"] for one in told] == [p["id"] for p in people]
+    assert told[2]["reasons"].split(",")[0] == "pregnancy"
+    patients = [{**p, "microbiome": None, "lifestyle": {f: p["lifestyle"][f] for f in fields}} for p in people[:2]]
+    with server.client() as client:
+        expected = client.post("/predict", json={"patients": patients}).json()["predictions"]
+    assert [float(one["change"]) for one in told[:2]] == [one["change"] for one in expected]
+    assert tab.faults == []
