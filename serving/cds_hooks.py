@@ -20,10 +20,10 @@ from serving.faults import RequestError
 from serving.fhir import read_resources
 from serving.fhir_types import Bundle as FhirBundle
 from serving.fhir_types import Typed
+from serving.languages import Words, words_for
 from serving.predict import comparison_reasons
 from serving.schemas import PredictRequest, Text, decode, decoder
 from serving.wire import Call, Reply, reply
-from serving.words import CLOSING, REASONS, SAFETY
 
 Json = dict[str, Any]
 SERVICE = "gut-response"
@@ -36,11 +36,7 @@ EXTRAS = {
     "plan": "ServiceRequest?patient={{context.patientId}}&status=active&_sort=-authored&_count=1",
 }
 TITLE = "Response outlook under a microbiota plan"
-OVERRIDES = {
-    "not-relevant": "Not relevant to this patient",
-    "disagree": "Clinical judgement differs",
-    "data-outdated": "The data used are out of date",
-}
+OVERRIDES = ("not-relevant", "disagree", "data-outdated")
 LONGEST_SUMMARY = 139
 
 
@@ -112,8 +108,9 @@ def patient_view(desk: Desk, call: Call) -> Reply:
         raise RequestError(422, "missing_field", message, "fhirServer", hint)
     _prefetched(request, desk.bundles)
     today = datetime.now(UTC).date()
-    cards = [_card(desk, call.principal, request, key, today) for key in SCORES if _resources(request, key)]
-    return reply({"cards": cards})
+    words = words_for(call.headers)
+    cards = [_card(desk, call.principal, request, key, today, words) for key in SCORES if _resources(request, key)]
+    return reply({"cards": cards})._replace(headers=words.headers)
 
 
 def feedback(desk: Desk, call: Call) -> Reply:
@@ -154,7 +151,7 @@ def _resources(request: Request, key: str) -> list[bytes]:
     return [bytes(entry.resource) for entry in decode(raw, _SEARCH).entry if bytes(entry.resource)]
 
 
-def _card(desk: Desk, who: Principal, request: Request, key: str, today: date) -> Json:
+def _card(desk: Desk, who: Principal, request: Request, key: str, today: date, words: Words) -> Json:
     instrument, _ = SCORES[key]
     bundle = desk.bundles.get(instrument)
     if bundle is None:
@@ -168,12 +165,13 @@ def _card(desk: Desk, who: Principal, request: Request, key: str, today: date) -
     rows = list(zip([patient.intervention for patient in patients], answers, strict=True))
     return {
         "uuid": str(uuid.uuid4()),
-        "summary": _summary(instrument, rows)[:LONGEST_SUMMARY],
+        "summary": _summary(instrument, rows, words)[:LONGEST_SUMMARY],
         "indicator": _indicator(answers),
-        "detail": _detail(instrument, rows),
+        "detail": _detail(instrument, rows, words),
         "source": {"label": "Vagus"},
         "overrideReasons": [
-            {"system": "urn:vagus:override-reasons", "code": code, "display": text} for code, text in OVERRIDES.items()
+            {"system": "urn:vagus:override-reasons", "code": code, "display": words.say(f"override.{code}")}
+            for code in OVERRIDES
         ],
     }
 
@@ -191,26 +189,37 @@ def _indicator(answers: list[Json]) -> str:
     return "info" if all(answer["answered"] for answer in answers) else "warning"
 
 
-def _summary(instrument: str, rows: list[tuple[str, Json]]) -> str:
+def _summary(instrument: str, rows: list[tuple[str, Json]], words: Words) -> str:
     arm, answer = rows[0]
     if answer["safety"][0]["status"] == "positive":
-        return f"SAFETY: the self-harm item of the {instrument} is positive"
+        return words.say("card.safety", instrument=instrument)
     if not answer["answered"]:
-        return f"{instrument}: no prediction is given for this patient"
+        return words.say("card.refused", instrument=instrument)
     if len(rows) > 1:
-        return f"{instrument}: expected change under {len(rows)} interventions, unranked"
-    return f"{instrument}: expected change {answer['change']:+.1f} points under {arm}"
+        return words.say("card.several", instrument=instrument, count=str(len(rows)))
+    return words.say("card.one", instrument=instrument, change=words.number(answer["change"]), arm=arm)
 
 
-def _detail(instrument: str, rows: list[tuple[str, Json]]) -> str:
+def _detail(instrument: str, rows: list[tuple[str, Json]], words: Words) -> str:
     """GitHub-flavoured markdown: safety first, then numbers beside the floor, then reasons."""
-    lines = [SAFETY[rows[0][1]["safety"][0]["status"]], ""]
+    lines = [words.say(f"safety.{rows[0][1]['safety'][0]['status']}"), ""]
     answered = [(arm, answer) for arm, answer in rows if answer["answered"]]
     if answered:
-        lines += [f"| {instrument} | expected change | interval | baseline severity alone |", "|---|---|---|---|"]
+        heads = (words.say(f"card.{name}") for name in ("change", "interval", "floor"))
+        lines += [f"| {instrument} | {' | '.join(heads)} |", "|---|---|---|---|"]
     for arm, answer in answered:
-        span = answer["interval"]
-        between = f"{span['lower']:+.1f} to {span['upper']:+.1f} ({span['level']:.0%})" if span else "not available"
-        lines.append(f"| {arm} | {answer['change']:+.1f} | {between} | {answer['floor_change']:+.1f} |")
+        numbers = (
+            words.number(answer["change"]),
+            _between(answer["interval"], words),
+            words.number(answer["floor_change"]),
+        )
+        lines.append(f"| {arm} | {' | '.join(numbers)} |")
     codes = dict.fromkeys(code for _, answer in rows for code in answer["reasons"])
-    return "\n".join([*lines, "", *(f"- {REASONS.get(code, code)}" for code in codes), "", CLOSING])
+    return "\n".join([*lines, "", *(f"- {words.reason(code)}" for code in codes), "", words.say("closing")])
+
+
+def _between(span: Json | None, words: Words) -> str:
+    if span is None:
+        return words.say("card.none")
+    ends = {name: words.number(span[name]) for name in ("lower", "upper")}
+    return words.say("card.between", **ends, level=f"{span['level']:.0%}")

@@ -10,6 +10,7 @@ from serving.desk import Desk
 from serving.faults import RequestError
 from serving.fhir_reader import READERS, SIZES, TOTALS, Found, codes, read_date, read_resource
 from serving.fhir_types import Bundle
+from serving.languages import words_for
 from serving.risk_assessment import capability_statement, risk_assessment
 from serving.schemas import Patient, PredictRequest, convert, decode, decoder
 from serving.wire import FHIR, Call, Reply, reply
@@ -22,7 +23,8 @@ def predict_response(desk: Desk, call: Call) -> Reply:
     now = datetime.now(UTC)
     patient, basis = read_bundle(call.body, call.parameter("intervention"), _weeks(call), now.date())
     told = answer_patients(desk, call.principal, PredictRequest([patient]), "/fhir")
-    return reply(risk_assessment(told, patient, basis, now), media=FHIR)
+    words = words_for(call.headers)
+    return reply(risk_assessment(told, patient, basis, now, words), media=FHIR)._replace(headers=words.headers)
 
 
 def metadata(desk: Desk, call: Call) -> Reply:

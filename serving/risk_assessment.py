@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from serving.languages import Words, words_in
 from serving.schemas import Patient
-from serving.words import CLOSING, REASONS, SAFETY
 
 Json = dict[str, Any]
 
@@ -19,13 +19,17 @@ PERCENT_URL = "urn:vagus:fhir:probability-percent"
 OUTCOMES = {"response_probability": "response", "remission_probability": "remission"}
 
 
-def risk_assessment(reply: Mapping[str, Any], patient: Patient, basis: list[str], now: datetime) -> Json:
-    """Return the RiskAssessment of the one prediction of a reply, made at `now`."""
+def risk_assessment(
+    reply: Mapping[str, Any], patient: Patient, basis: list[str], now: datetime, words: Words | None = None
+) -> Json:
+    """Return the RiskAssessment of the one prediction of a reply, made at `now`, its texts in `words` (English if None)."""
+    words = words or words_in("en")
     model, prediction = reply["model"], reply["predictions"][0]
     when = now.isoformat(timespec="seconds").replace("+00:00", "Z")
     resource: Json = {
         "resourceType": "RiskAssessment",
         "id": prediction["prediction_id"],
+        "language": words.language,
         "status": "final",
         "subject": {"reference": f"Patient/{patient.id}"},
         "occurrenceDateTime": when,
@@ -33,13 +37,13 @@ def risk_assessment(reply: Mapping[str, Any], patient: Patient, basis: list[str]
         "method": {"text": f"run {model['run_id']}, bundle {model['digest']}, claim={prediction['claim']}"},
         "basis": [{"reference": reference} for reference in basis if not reference.endswith("/")],
         "mitigation": patient.intervention,
-        "prediction": _predictions(prediction, patient, now),
-        "note": [{"text": text} for text in _notes(prediction)],
+        "prediction": _predictions(prediction, patient, now, words),
+        "note": [{"text": text} for text in _notes(prediction, words)],
     }
     return {name: value for name, value in resource.items() if value != []}
 
 
-def _predictions(prediction: Mapping[str, Any], patient: Patient, now: datetime) -> list[Json]:
+def _predictions(prediction: Mapping[str, Any], patient: Patient, now: datetime, words: Words) -> list[Json]:
     if not prediction["answered"]:
         return []
     instrument = patient.baseline.instrument
@@ -50,7 +54,11 @@ def _predictions(prediction: Mapping[str, Any], patient: Patient, now: datetime)
         for name, word in OUTCOMES.items()
         if prediction[name] is not None
     ]
-    change = {"outcome": {"text": f"{instrument} change in points"}, **period, "rationale": _rationale(prediction)}
+    change = {
+        "outcome": {"text": f"{instrument} change in points"},
+        **period,
+        "rationale": _rationale(prediction, words),
+    }
     return [*found, change]
 
 
@@ -60,21 +68,26 @@ def _percent(probability: float) -> Json:
     return {"extension": [{"url": PERCENT_URL, "valueQuantity": quantity}], "probabilityDecimal": percent}
 
 
-def _rationale(prediction: Mapping[str, Any]) -> str:
-    parts = [f"expected change {prediction['change']:+.1f} points"]
+def _rationale(prediction: Mapping[str, Any], words: Words) -> str:
+    parts = [words.say("fhir.change", change=words.number(prediction["change"]))]
     interval = prediction["interval"]
     if interval is not None:
-        share = f"{interval['level']:.0%}"
-        parts.append(f"{share} interval {interval['lower']:+.1f} to {interval['upper']:+.1f}")
+        ends = {name: words.number(interval[name]) for name in ("lower", "upper")}
+        parts.append(words.say("fhir.interval", **ends, level=f"{interval['level']:.0%}"))
     if prediction["floor_change"] is not None:
-        parts.append(f"floor (baseline severity only) {prediction['floor_change']:+.1f}")
+        parts.append(words.say("fhir.floor", floor=words.number(prediction["floor_change"])))
     return "; ".join(parts)
 
 
-def _notes(prediction: Mapping[str, Any]) -> list[str]:
-    safety = [SAFETY[line["status"]] for line in prediction["safety"] if line["code"] == "self_harm_item"]
-    refused = [] if prediction["answered"] else ["No prediction is given for this person."]
-    return [*safety, *refused, *(f"{code}: {REASONS.get(code, code)}" for code in prediction["reasons"]), CLOSING]
+def _notes(prediction: Mapping[str, Any], words: Words) -> list[str]:
+    safety = [words.say(f"safety.{one['status']}") for one in prediction["safety"] if one["code"] == "self_harm_item"]
+    refused = [] if prediction["answered"] else [words.say("not_answered")]
+    return [
+        *safety,
+        *refused,
+        *(f"{code}: {words.reason(code)}" for code in prediction["reasons"]),
+        words.say("closing"),
+    ]
 
 
 def capability_statement() -> Json:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 
 from serving.desk import Desk
 from serving.faults import RequestError
+from serving.languages import LANGUAGES, PAGES
 from serving.wire import HTML, JSON, Call, Reply
 
-PAGES = Path(__file__).parent / "pages"
-LANGUAGES = ("en", "es", "de")
 #: The page may load and ask this service alone; nothing from elsewhere, nothing inline.
 POLICY = b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving.words import REASONS
+from serving.words import CLOSING, REASONS, SAFETY
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "serving" / "pages"
@@ -31,6 +31,11 @@ def test_every_language_has_every_text_and_the_same_blanks():
 
 def test_every_reason_has_its_words_and_they_are_those_of_the_service():
     assert {name: CATALOGUES["en"][f"reason.{name}"] for name in REASONS} == dict(REASONS)
+
+
+def test_what_is_said_of_safety_is_the_same_everywhere():
+    assert {status: CATALOGUES["en"][f"safety.{status}"] for status in SAFETY} == dict(SAFETY)
+    assert CATALOGUES["en"]["closing"] == CLOSING
 
 
 def test_every_text_the_page_names_exists():
