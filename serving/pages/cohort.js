@@ -61,8 +61,7 @@ function showCohort(told) {
   $("cohort-found").replaceChildren(...banner,
     element("p", {}, say("cohort.answered", { answered: whole(told.filter((one) => one.answered).length), people: whole(told.length) })),
     element("p", {}, element("a", { href: answers, download: "predictions.tsv" }, say("cohort.save"))),
-    element("div", { class: "wide", tabindex: "0", role: "region", "aria-label": say("cohort.table") }, element("table", {},
-      row("th", ["id", "cohort.change", "range", "cohort.follow_up", "cohort.response", "cohort.reasons"].map((name) => say(name))), ...rows)),
+    wide(say("cohort.table"), row("th", ["id", "cohort.change", "range", "cohort.follow_up", "cohort.response", "cohort.reasons"].map((name) => say(name))), ...rows),
     element("p", {}, say("closing")));
   $("cohort-found").focus();
 }

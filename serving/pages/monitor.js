@@ -1,6 +1,5 @@
 "use strict";
 // The monitoring tab: what the service told this clinic, and how it fared against the outcomes that came back.
-const words = (rows) => element("div", { class: "wide" }, element("table", {}, ...rows));
 const row = (kind, cells) => element("tr", {}, ...cells.map((cell) => element(kind, kind === "th" ? { scope: "col" } : {}, cell)));
 const whole = (value) => new Intl.NumberFormat(document.documentElement.lang).format(value);
 const shown = (value, signs = "auto") => (value === null ? say("monitor.few") : number(value, signs));
@@ -35,11 +34,11 @@ async function monitor() {
   const weeks = found.weeks.map((week) => row("td", [week.week, whole(week.answered), whole(week.refused), shown(week.baseline), shown(week.change, "exceptZero")]));
   $("monitor-found").replaceChildren(
     element("p", {}, say("monitor.volume", { answered: whole(found.answered), refused: whole(found.refused) })),
-    ...(found.weeks.length ? [bars(found.weeks), words([row("th", ["week", "answered", "refused", "baseline", "change"].map((name) => say(`monitor.${name}`))), ...weeks])] : []),
-    ...(reasons.length ? [element("h3", {}, say("monitor.reasons")), words(reasons.map(([code, count]) => row("td", [named(code), whole(count)])))] : []),
+    ...(found.weeks.length ? [bars(found.weeks), wide(say("monitor.weeks"), ...[row("th", ["week", "answered", "refused", "baseline", "change"].map((name) => say(`monitor.${name}`))), ...weeks])] : []),
+    ...(reasons.length ? [element("h3", {}, say("monitor.reasons")), wide(say("monitor.reasons"), ...reasons.map(([code, count]) => row("td", [named(code), whole(count)])))] : []),
     element("h3", {}, say("monitor.calibrated")), ...calibration(found.calibration),
     element("h3", {}, say("monitor.drifted")), ...drift,
-    ...(found.shadow.length ? [element("h3", {}, say("monitor.shadow")), words([row("th", ["", ...DUEL.map((name) => say(`monitor.${name}`))]),
+    ...(found.shadow.length ? [element("h3", {}, say("monitor.shadow")), wide(say("monitor.shadow"), ...[row("th", ["", ...DUEL.map((name) => say(`monitor.${name}`))]),
       ...found.shadow.map((line) => row("td", [line.model.slice(7, 19), whole(line.people), shown(line.mean_difference, "exceptZero"), whole(line.outcomes),
         shown(line.champion_mae), shown(line.challenger_mae)]))])] : []));
 }

@@ -18,6 +18,11 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
+// A table that may be wider than the page: its own region, which the keyboard can scroll.
+function wide(label, ...rows) {
+  return element("div", { class: "wide", tabindex: "0", role: "region", "aria-label": label }, element("table", {}, ...rows));
+}
+
 async function speak(language) {
   texts = await (await fetch(`/ui/texts/${language}`)).json();
   document.documentElement.lang = language;
@@ -127,9 +132,9 @@ function safety(told) {
 function parts(told) {
   const rows = Object.entries(told.contributions ?? {}).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
   const head = element("tr", {}, element("th", { scope: "col" }, say("part")), element("th", { scope: "col" }, say("points")));
-  return element("div", { class: "wide" }, element("table", {}, element("caption", {}, say("parts")), head,
+  return wide(say("parts"), element("caption", {}, say("parts")), head,
     ...rows.map(([name, points]) => element("tr", {}, element("td", {}, say(`part.${name}`) === `part.${name}` ? name : say(`part.${name}`)),
-      element("td", {}, number(points))))));
+      element("td", {}, number(points)))));
 }
 
 function sentences(told) {
@@ -178,7 +183,7 @@ async function compare() {
     element("td", {}, number(row.change)), element("td", {}, row.interval ? `${number(row.interval.lower)} … ${number(row.interval.upper)}` : "")));
   const head = element("tr", {}, ...["intervention", "points", "range"].map((name) => element("th", { scope: "col" }, say(name))));
   const codes = [...new Set([...reply.reasons, ...reply.comparisons.flatMap((row) => row.reasons)])];
-  show(safety(reply), element("p", {}, say("unranked")), element("div", { class: "wide" }, element("table", {}, head, ...rows)),
+  show(safety(reply), element("p", {}, say("unranked")), wide(say("answer"), head, ...rows),
     ...reasons(codes), signature(reply.model));
 }
 
