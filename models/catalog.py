@@ -86,7 +86,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("elastic_net", "Elastic net", lambda p, s: ElasticNet(max_iter=1000, tol=1e-3, **p),
           grid=tuple({"alpha": a, "l1_ratio": r} for r in (0.2, 0.9) for a in (1.0, 0.5, 0.25, 0.12, 0.06))),
     Entry("random_forest", "Random forest", _forest, staged=_first_trees,
-          grid=tuple({"n_estimators": n, "max_features": 0.33, "min_samples_leaf": leaf} for leaf in (10, 3) for n in (40, 100))),
+          grid=tuple({"n_estimators": n, "max_features": 0.33, "min_samples_leaf": leaf} for leaf in (10, 3) for n in (40, 60, 80, 100))),
     Entry("xgboost", "XGBoost", _boosted, staged=_first_rounds,
           grid=tuple({"n_estimators": n, "max_depth": depth, "learning_rate": 0.05, "min_child_weight": 5}
                      for depth in (1, 3) for n in (40, 80, 120, 160, 240, 320, 400))),

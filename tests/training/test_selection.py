@@ -31,7 +31,7 @@ def test_the_additive_model_is_the_simplest_candidate():
 
 def test_numbers_of_trees_share_one_fit():
     tried = configurations(CANDIDATES)
-    assert len(tried) == 1 + 10 + 4 + 14
+    assert len(tried) == 1 + 10 + 8 + 14
     assert len(_groups(tried)) == 1 + 10 + 2 + 2
 
 
