@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
-.PHONY: help setup demo test quick check format lock bench soak clean
+.PHONY: help setup demo test quick check format lock bench soak screenshots clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 10
@@ -39,7 +39,11 @@ bench: setup  ## measured tables of docs/benchmarks-*.md (minutes to an hour)
 	@for b in bench_features bench_serving bench_worlds run_listing search_cost; do echo "== $$b"; $(BIN)/python benchmarks/$$b.py || exit 1; done
 
 soak: setup  ## long runs: coverage, null and power simulations (hours)
-	@for b in soak_claims log_durability paired_null replay; do echo "== $$b"; $(BIN)/python benchmarks/$$b.py || exit 1; done
+	@for b in soak_claims log_durability paired_null replay soak_schemathesis; do echo "== $$b"; $(BIN)/python benchmarks/$$b.py || exit 1; done
+
+screenshots: setup  ## pictures of the page into build/screenshots (chromium; runs the demo first if it has not run)
+	@test -f demo/patient.json || sh scripts/demo.sh $(BIN)
+	@$(BIN)/python scripts/screenshots.py demo/bundle demo/patient.json build/screenshots
 
 clean:  ## remove what the verbs made (not the tracking store under .vagus)
 	@rm -rf demo .pytest_cache .ruff_cache .mypy_cache
