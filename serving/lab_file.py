@@ -24,6 +24,7 @@ from serving.wire import JSON, Call, Reply, reply
 
 #: Modules of importers that read text and need numpy alone.
 READERS = frozenset({"amplicon", "profiles"})
+LONGEST = 100_000  # lines of a file, and cells of its first line, at most
 NAME = "sample.txt"  # the sample of a report of one sample bears it up to the dot
 
 
@@ -54,6 +55,12 @@ def post_lab_file(desk: Desk, call: Call) -> Reply:
 
 
 def _imported(raw: bytes) -> Imported:
+    if (
+        raw.count(b"\n") + raw.count(b"\r") > 2 * LONGEST
+        or max(map(raw.partition(b"\n")[0].count, (b"\t", b";", b","))) > LONGEST
+    ):
+        hint = "Send fewer samples at once, or use `vagus cohort import`"
+        raise RequestError(413, "too_many_rows", "the file has too many lines or columns", "", hint)
     with TemporaryDirectory(prefix="vagus-lab-") as folder:
         path = Path(folder) / NAME
         path.write_bytes(_with_header(raw))

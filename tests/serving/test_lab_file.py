@@ -96,6 +96,8 @@ def test_a_report_of_one_sample_keeps_reads_with_their_node(send):
         ("Feature ID\tTaxon\nCANARY\tk__Bacteria\n", 422, "no_abundances", ""),
         ("sample,g__A,g__B\nw,1,1\nx,1,2\ny,3,0\nz,1,1\n", 413, "too_many_rows", ""),
         (b"", 422, "empty_file", ""),
+        (b"taxon\tx\n" + b"CANARY\t1\n" * 300_000, 413, "too_many_rows", ""),
+        (b"CANARY," * 300_000, 413, "too_many_rows", ""),
     ],
 )
 def test_a_bad_file_is_refused_without_a_cell_of_it(send, text, status, code, field):
