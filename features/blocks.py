@@ -24,9 +24,7 @@ from features.lifestyle import FIELDS
 
 ABUNDANT = 0.6  # prevalence from which a genus is in the abundant tier (accuracy recipe 1c)
 SHRINK = 5.0  # pseudo-samples by which a small study's centre is drawn to the overall centre
-STEP_ROWS = (
-    600  # training rows from which steps in lifestyle are offered to the model; fewer cannot tell them from lines
-)
+STEP_ROWS = 600  # training rows from which steps in lifestyle are offered to the model; fewer say too little
 STEP_SHARES = (0.2, 0.4, 0.6, 0.8)  # of the training rows, below a bar
 SITE_MINIMUM = 20  # samples an unseen site needs before it is centred on itself
 

@@ -99,6 +99,14 @@ def known_effects(literature: Literature | None, instrument: str, encoding: Enco
     return found
 
 
+def effects_for(literature: Literature, instrument: str, arms: Sequence[str], comparator: str) -> dict[str, Published]:
+    """Return every effect the set has for an instrument and the arms of a trial, by what it is an effect of."""
+    found = {f"arm {arm}": effect for arm, effect in published_arms(literature, instrument, arms, comparator).items()}
+    if instrument in literature.slopes:
+        found["change per point of baseline"] = literature.slopes[instrument]
+    return found
+
+
 def published_arms(
     literature: Literature, instrument: str, arms: Sequence[str], comparator: str
 ) -> dict[str, Published]:

@@ -37,10 +37,13 @@ def reload(desk: Desk, actor: str) -> list[dict[str, str]]:
 
 def follow(desk: Desk) -> None:
     """Reload where another worker was told to; a bundle that does not verify leaves this worker as it is."""
-    now, call = time.monotonic(), _call(desk)
-    if call is None or now - desk.looked < LOOK_AGAIN:
+    now = time.monotonic()
+    if now - desk.looked < LOOK_AGAIN:
         return
     desk.looked = now
+    call = _call(desk)
+    if call is None:
+        return
     told = call.stat().st_mtime_ns if call.exists() else 0
     if told != desk.reloaded:
         desk.reloaded = told

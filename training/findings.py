@@ -11,7 +11,7 @@ from features.digest import file_digest
 from features.nomenclature import synonyms
 from models.catalog import CANDIDATES, CATALOG
 from models.intervals import quantile
-from models.literature import published_arms
+from models.literature import effects_for
 from training import gates, people, splits
 from training.abstention import reject_curves
 from training.assess import (
@@ -179,18 +179,12 @@ def sample_warnings(cohort: Cohort, problem: Problem) -> list[str]:
     ]
 
 
-def literature_figures(problem: Problem, evaluation: Evaluation) -> dict[str, Any]:
+def literature_figures(problem: Problem, evaluation: Evaluation, weights: Any) -> dict[str, Any]:
     """Return the published effects that served as prior means, and the additive model's figures with and without them."""
     told = problem.literature
     if told is None:
         return {}
-    arms = published_arms(told, problem.instrument.name, sorted(set(problem.design.arm.tolist())), problem.comparator)
-    effects = {f"arm {arm}": effect for arm, effect in arms.items()}
-    if problem.instrument.name in told.slopes:
-        effects["change per point of baseline"] = told.slopes[problem.instrument.name]
-    if not effects:
-        return {}
-    weights = resamples(problem.subjects, seed=0)
+    effects = effects_for(told, problem.instrument.name, sorted(set(problem.design.arm.tolist())), problem.comparator)
     rows = {"with": "additive", "without": NO_LITERATURE}
     figures = {
         name: as_json(row_metrics(problem, held_out(problem, evaluation, row), weights))

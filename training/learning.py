@@ -111,7 +111,7 @@ def _figures(
     return record | {
         "leave_one_study_out": findings.study_figures(problem, studies),
         "heterogeneity": between_studies(problem, studies),
-        "literature": findings.literature_figures(problem, evaluation),
+        "literature": findings.literature_figures(problem, evaluation, weights),
         "subgroups": people.subgroups(problem, answers.get(CHOSEN, answers["mean"]), config.subgroups),
         "sample_size": people.sample_size(problem, record["metrics"].get("r2", {}).get("estimate")),
     }

@@ -13,7 +13,7 @@ from features.derived import DerivedBlock
 from features.design import Design
 from features.errors import Refused, invalid
 from features.instruments import Instrument, find
-from models.literature import LITERATURE, SMALL, Literature
+from models.literature import LITERATURE, SMALL, Literature, effects_for
 
 TASKS = ("change", "score", "label")
 NEGATIVE = frozenset(
@@ -88,10 +88,15 @@ def pose(
 
 
 def literature_for(problem: Problem, wanted: str) -> Literature | None:
-    """Return the published effects to use: a named set, none, or (`auto`) the first set for a change in a small cohort."""
+    """Return the published effects to use: a named set, none, or (`auto`) the first set for a change in a small cohort.
+
+    A set that has nothing for the instrument and its arms is none.
+    """
     if problem.task != "change" or wanted == "none" or (wanted == "auto" and problem.people >= SMALL):
         return None
-    return next(iter(LITERATURE.values())) if wanted == "auto" else LITERATURE[wanted]
+    known = next(iter(LITERATURE.values())) if wanted == "auto" else LITERATURE[wanted]
+    arms = sorted(set(problem.design.arm.tolist()))
+    return known if effects_for(known, problem.instrument.name, arms, problem.comparator) else None
 
 
 def _known_as(cohort: Cohort, instrument: str) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.instruments import find
 from features.synthetic import World, simulate
 from models.additive import AdditiveBlockRegressor
 from models.catalog import CATALOG
@@ -53,6 +54,7 @@ def test_small_cohorts_use_it_large_ones_and_other_tasks_do_not(small):
     assert literature_for(small, "none") is None
     assert literature_for(large, "auto") is None
     assert literature_for(large, "gut-brain-1") is GUT_BRAIN
+    assert literature_for(replace(small, instrument=find("HBI")), "auto") is None
     assert literature_for(pose(simulate(subjects=60, seed=3)[0], "PHQ-9", task="score"), "auto") is None
 
 
