@@ -252,6 +252,11 @@ def test_a_receipt_is_checked_in_the_browser_without_a_key(visit, receipt):
     assert tab.faults == []
 
 
+def another_start(digits: str) -> str:
+    """The same random hex with another first digit: one that is never the digit it had."""
+    return ("1" if digits[0] == "0" else "0") + digits[1:]
+
+
 @pytest.mark.slow
 def test_every_altered_part_of_a_receipt_is_seen_in_the_browser(visit, receipt, tmp_path):
     tab = visit()
@@ -260,8 +265,8 @@ def test_every_altered_part_of_a_receipt_is_seen_in_the_browser(visit, receipt, 
     told = json.loads(whole)
     altered = {
         "answer": whole.replace('"answered":true', '"answered":false', 1),
-        "salt": whole.replace(told["salt"], "00" + told["salt"][2:]),
-        "private": whole.replace(told["private"]["nonce"], "00" + told["private"]["nonce"][2:]),
+        "salt": whole.replace(told["salt"], another_start(told["salt"])),
+        "private": whole.replace(told["private"]["nonce"], another_start(told["private"]["nonce"])),
         "entry": whole.replace(told["entry"]["time"], "2001" + told["entry"]["time"][4:]),
         "index": whole.replace(f'"index":{told["index"]}', f'"index":{told["index"] + 1}'),
         "checkpoint": whole.replace("time ", "time 9", 1),
