@@ -26,7 +26,8 @@ def echo(desk: Desk, call: Call) -> Reply:
 def main() -> int:
     routes.ROUTES = (Route("POST", "/echo", routes.ASKERS, echo, "No-op"), *routes.ROUTES)
     # The door takes the table of routes when it is imported.
-    from serving.service import SETTINGS, run
+    from serving.listen import run
+    from serving.worker import SETTINGS
 
     return run(SETTINGS)
 

@@ -98,7 +98,7 @@ def _run(settings: Settings) -> int:
     gc.disable()  # until all is imported: none of a million fresh objects is garbage, and looking costs a fifth of the start
     os.environ.update(settings.environ())
     os.environ.update({"BENTOML_DO_NOT_TRACK": "True", "OTEL_SDK_DISABLED": "true"})
-    from serving.service import run
+    from serving.listen import run
 
     return run(settings)
 

@@ -209,6 +209,12 @@ print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
     assert not {"pandas", "sklearn", "xgboost", "mlflow", "scipy", "training", "joblib"} & loaded
 
 
+def test_a_worker_of_one_process_leaves_bentoml_until_its_schema_is_asked_for():
+    code = "import sys, serving.listen, serving.__main__; print('bentoml' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_a_named_site_reference_gives_the_row_of_the_batch(bundle_folder, cohort, start, person, tmp_path):
     bundle = Bundle.load(bundle_folder)
     design = cohort.design("PHQ-9")
