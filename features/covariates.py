@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.counts import Array
-from features.design import Objects
+from features.design import Objects, numbers_of
 
 TRANSFORMS: Mapping[str, Callable[[Array], Array]] = {
     "identity": lambda x: x,
@@ -49,14 +49,10 @@ class CovariateCode:
 
     def encode(self, values: Objects) -> Array:
         """Return the n × len(columns) numbers of raw values (float, text or None)."""
-        if self.kind != "categorical":
-            codes = NumericCodes.of((self,))
-            return codes.fill(np.empty((len(values), codes.width)), [values])
-        texts = [None if value is None else text_of(value) for value in values]
-        known = np.array([[float(text == level) for level in self.levels] for text in texts])
-        known = known.reshape(len(values), len(self.levels)) - np.array(self.shares)
-        blank = np.array([text is None for text in texts], dtype=bool)[:, None]
-        return np.concatenate([np.where(blank, 0.0, known), *[blank.astype(float)] * self.indicator], axis=1)
+        if self.kind == "categorical":
+            return LevelCodes.of(self).encode(values)
+        codes = NumericCodes.of((self,))
+        return codes.fill(np.empty((len(values), codes.width)), numbers_of([values], len(values)))
 
 
 @dataclass(frozen=True)
@@ -68,20 +64,45 @@ class Bar:
     share: float
 
 
+class LevelCodes(NamedTuple):
+    """A categorical covariate as a table: the row of each level, of a level unknown at fit and, last, of a blank."""
+
+    rows: Mapping[str, int]
+    table: Array
+
+    @classmethod
+    def of(cls, code: CovariateCode) -> LevelCodes:
+        """Write out the columns that each value becomes."""
+        k = len(code.levels)
+        table = np.zeros((k + 2, len(code.columns)))
+        table[: k + 1, :k] = np.eye(k + 1, k) - np.array(code.shares)
+        table[k + 1, k:] = 1.0
+        return cls({level: i for i, level in enumerate(code.levels)}, table)
+
+    def encode(self, values: Objects) -> Array:
+        """Return the n × columns numbers of raw values (float, text or None)."""
+        blank = len(self.rows) + 1
+        texts = (None if value is None else text_of(value) for value in values.tolist())
+        rows = [blank if text is None else self.rows.get(text, blank - 1) for text in texts]
+        return np.take(self.table, np.array(rows, dtype=np.int64), axis=0)
+
+
 class NumericCodes(NamedTuple):
     """The numeric ones among some covariates, as arrays of k: worked out together, a fraction of the cost of one by one.
 
-    `places` says, per covariate of any kind, which of `width` columns it fills; the other index arrays pick columns of the
-    numeric ones: `own` for the number itself, `curved` and `flagged` for those with a square and with an indicator.
+    `names` are in the order of their transforms, each a run of them. `places` says, per covariate of any kind, which of `width`
+    columns it fills; the index arrays pick columns of the numeric ones: `own` for the number itself, `curved` and `flagged` for
+    those with a square and with an indicator.
     """
 
     width: int
     places: tuple[slice, ...]
+    names: tuple[str, ...]
     low: Array
     high: Array
     centre: Array
     scale: Array
-    transforms: tuple[tuple[str, npt.NDArray[np.int64]], ...]
+    transforms: tuple[tuple[str, slice], ...]
     own: npt.NDArray[np.int64]
     curved: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
     flagged: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
@@ -92,44 +113,38 @@ class NumericCodes(NamedTuple):
         ends = np.cumsum([len(code.columns) for code in codes], dtype=np.int64).tolist()
         starts = [0, *ends[:-1]]
         numeric = [(code, start) for code, start in zip(codes, starts, strict=True) if code.kind != "categorical"]
-        kinds = sorted({code.transform for code, _ in numeric} - {"identity"})
+        numeric.sort(key=lambda one: one[0].transform)
+        kinds = [code.transform for code, _ in numeric]
         curved = [(k, start + 1) for k, (code, start) in enumerate(numeric) if code.curve]
         flagged = [(k, start + 1 + code.curve) for k, (code, start) in enumerate(numeric) if code.indicator]
         bounds = [np.array([getattr(c, name) for c, _ in numeric]) for name in ("low", "high", "centre", "scale")]
         return cls(
-            ends[-1] if ends else 0, tuple(slice(a, b) for a, b in zip(starts, ends, strict=True)), bounds[0], bounds[1], bounds[2], bounds[3],
-            tuple((kind, _whole([k for k, (c, _) in enumerate(numeric) if c.transform == kind])) for kind in kinds),
+            ends[-1] if ends else 0, tuple(slice(a, b) for a, b in zip(starts, ends, strict=True)),
+            tuple(code.name for code, _ in numeric), bounds[0], bounds[1], bounds[2], bounds[3],
+            tuple((kind, slice(kinds.index(kind), kinds.index(kind) + kinds.count(kind))) for kind in sorted({*kinds} - {"identity"})),
             _whole([start for _, start in numeric]),
             (_whole([k for k, _ in curved]), _whole([at for _, at in curved])),
             (_whole([k for k, _ in flagged]), _whole([at for _, at in flagged])),
         )  # fmt: skip
 
-    def fill(self, found: Array, values: Sequence[Objects | None]) -> Array:
-        """Write the columns of k raw value columns (None: all blank) into the n × width numbers; return them."""
-        raw = self.cells(values, len(found))
+    def fill(self, found: Array, raw: Array) -> Array:
+        """Write the columns of n × k raw numbers (NaN: blank) into the n × width numbers; return them."""
         blank = np.isnan(raw)
-        raw = np.minimum(np.maximum(np.where(blank, self.low, raw), self.low), self.high)
-        for kind, at in self.transforms:
-            raw[:, at] = TRANSFORMS[kind](raw[:, at])
-        z = np.where(blank, 0.0, (raw - self.centre) / self.scale)
+        held = np.minimum(np.fmax(raw, self.low), self.high)  # a blank becomes the lowest, then 0
+        for kind, run in self.transforms:
+            held[:, run] = TRANSFORMS[kind](held[:, run])
+        z = np.where(blank, 0.0, (held - self.centre) / self.scale)
         found[:, self.own] = z
-        square, blank_of = z[:, self.curved[0]], blank[:, self.curved[0]]
-        found[:, self.curved[1]] = np.where(blank_of, 0.0, square * square - 1.0)
-        found[:, self.flagged[1]] = blank[:, self.flagged[0]]
+        if len(self.curved[0]):
+            square = z[:, self.curved[0]]
+            found[:, self.curved[1]] = np.where(blank[:, self.curved[0]], 0.0, square * square - 1.0)
+        if len(self.flagged[0]):
+            found[:, self.flagged[1]] = blank[:, self.flagged[0]]
         return found
 
-    def cells(self, values: Sequence[Objects | None], n: int) -> Array:
-        """Return k raw value columns (None: all blank) as n × k numbers; what is not a number is NaN."""
-        nan = float("nan")
-        cells = [
-            [nan] * n if column is None else [value if isinstance(value, float) else nan for value in column.tolist()]
-            for column in values
-        ]
-        return np.array(cells, dtype=float).reshape(len(cells), n).T
-
-    def outside(self, values: Sequence[Objects | None], n: int, slack: float) -> npt.NDArray[np.bool_]:
+    def outside(self, raw: Array, slack: float) -> npt.NDArray[np.bool_]:
         """Return which of n rows have a number outside the training range by more than `slack` of its width."""
-        raw, room = self.cells(values, n), slack * (self.high - self.low)
+        room = slack * (self.high - self.low)
         return np.asarray(((raw < self.low - room) | (raw > self.high + room)).any(axis=1))
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from features.counts import Array
+from features.counts import Array, row_sums
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +56,21 @@ class Design:
         """Return follow-up minus baseline, NaN where there is no follow-up."""
         return self.follow_up - self.baseline
 
+    @cached_property
+    def total(self) -> Array:
+        """Return each row's whole abundance (n), added from left to right."""
+        return row_sums(self.abundance)
+
+    def numbers(self, names: tuple[str, ...]) -> Array:
+        """Return k covariates as n × k numbers that are not to be written to; what is not a number, or not there, is NaN."""
+        if names not in self._numbers:
+            self._numbers[names] = numbers_of([self.covariates.get(name) for name in names], len(self))
+        return self._numbers[names]
+
+    @cached_property
+    def _numbers(self) -> dict[tuple[str, ...], Array]:
+        return {}
+
     @classmethod
     def from_frame(cls, X: pd.DataFrame, unit: str) -> Design:
         """Return the design behind a frame made by `frame`; identities and follow-up are not in a frame."""
@@ -75,7 +91,8 @@ class Design:
 
     def take(self, rows: npt.NDArray[Any]) -> Design:
         """Return the design of some rows, in the order given."""
-        per_row = {name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        per_row = {name: value[rows] for name, value in given.items() if isinstance(value, np.ndarray)}
         covariates = {name: column[rows] for name, column in self.covariates.items()}
         return replace(self, **per_row, covariates=covariates)
 
@@ -98,6 +115,16 @@ class Design:
         if self.functions is not None:
             tables.append(pd.DataFrame(self.functions, columns=[f"function:{name}" for name in self.function_names]))
         return pd.concat([pd.DataFrame({**head, **life}), *tables], axis=1)
+
+
+def numbers_of(columns: Sequence[Objects | None], n: int) -> Array:
+    """Return k raw value columns (None: all blank) as n × k numbers; what is not a number is NaN."""
+    nan = float("nan")
+    cells = [
+        [nan] * n if column is None else [value if isinstance(value, float) else nan for value in column.tolist()]
+        for column in columns
+    ]
+    return np.array(cells, dtype=float).reshape(len(cells), n).T
 
 
 def _blanked(column: Objects) -> Objects:

@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from features.counts import Array, row_sums, summed_columns
-from features.covariates import Bar, CovariateCode, NumericCodes
+from features.covariates import Bar, CovariateCode, LevelCodes, NumericCodes
 from features.derived import KINDS, DerivedBlock
 from features.design import Design, Objects
+from features.taxa import genus_of
 
 POOLED = 0.25  # prior correlation of two active arms' effects (accuracy recipe: "pool the arms")
 MICROBIOME = ("abundant", "rare", "family", *KINDS)
@@ -88,8 +90,7 @@ class Encoding:
         """Return block -> n × columns numbers, those of `only` where given; blocks without columns are left out."""
         z = (design.baseline - self.baseline_centre) / self.baseline_scale
         z = np.where(np.isnan(z), 0.0, z)
-        genus, family = self.log_ratios(design)
-        genus, family = self._centred(design, genus, family, site)
+        taxa = self._centred(design, self._ratios(design), site)
         life = self._life_columns(design)
         parts: dict[str, Callable[[], Array]] = {
             "base": lambda: z[:, None],
@@ -97,9 +98,9 @@ class Encoding:
             "arm": lambda: self._arm_columns(design.arm),
             "life": lambda: life,
             "step": lambda: self._steps(life),
-            "abundant": lambda: genus[:, self.abundant],
-            "rare": lambda: genus[:, self.rare],
-            "family": lambda: family,
+            "abundant": lambda: np.take(taxa, self.abundant, axis=1),
+            "rare": lambda: np.take(taxa, self.rare, axis=1),
+            "family": lambda: taxa[:, len(self.genera) :],
             "study": lambda: self._study_columns(design.study),
             **{block.kind: partial(block.encode, design) for block in self.derived},
         }
@@ -112,49 +113,48 @@ class Encoding:
         CLR (Aitchison 1982) with a pseudo-count, its centre taken over the anchor genera: sparse genera move the
         geometric mean with sequencing depth, widely present ones do not.
         """
+        ratios = self._ratios(design)
+        return ratios[:, : len(self.genera)], ratios[:, len(self.genera) :]
+
+    def _ratios(self, design: Design) -> Array:
+        """Genera and families side by side: half the steps, of which each costs a single row as much as its work."""
         amount = self.aligned(design)
-        log_genus = np.log(amount + self.pseudo)
-        log_family = np.log(summed_columns(amount, self.family_of, len(self.families)) + self.pseudo)
-        anchor = np.ascontiguousarray(log_genus[:, self.anchor])
+        families = summed_columns(amount, self.family_of, len(self.families))
+        logs = np.log(np.concatenate([amount, families], axis=1) + self.pseudo)
+        anchor = np.take(logs, self._anchors, axis=1)
         centre = (anchor.sum(axis=1) / max(anchor.shape[1], 1))[:, None]
-        gap = np.where(design.stool, 0.0, np.nan)[:, None]
-        return log_genus - centre + gap, log_family - centre + gap
+        return np.asarray(logs - centre + np.where(design.stool, 0.0, np.nan)[:, None])
 
     def aligned(self, design: Design) -> Array:
         """Return the n × genera amounts in the vocabulary's order: absent is zero, unseen is dropped.
 
         Counts stay counts; other units become shares of the row's total, unseen taxa included.
         """
-        at = _places(design.genera, self.genera)
-        amount = summed_columns(design.abundance[:, at >= 0], at[at >= 0], len(self.genera))
+        known = _known(design.genera, self.genera)
+        amount = summed_columns(np.take(design.abundance, known.columns, axis=1), known.places, len(self.genera))
         if self.unit == "counts":
             return amount
-        total = row_sums(design.abundance)[:, None]
+        total = design.total[:, None]
         return np.asarray(amount / np.where(total > 0, total, 1.0))
 
     def unseen_share(self, design: Design) -> Array:
         """Return, per row, the share of abundance in taxa outside the vocabulary, 0 to 1."""
-        known = (_places(design.genera, self.genera) >= 0).astype(float)
-        total = row_sums(design.abundance)
-        return np.asarray(1.0 - row_sums(design.abundance * known) / np.where(total > 0, total, 1.0)) * (total > 0)
+        known = row_sums(design.abundance * _known(design.genera, self.genera).mark)
+        there = design.total > 0
+        return np.asarray(1.0 - known / np.where(there, design.total, 1.0)) * there
 
     def _life_columns(self, design: Design) -> Array:
         """Every covariate's columns, in the order of `covariates`; the numeric ones are worked out together."""
         n = len(design)
-        raw = [design.covariates.get(code.name) for code in self.covariates]
         found = np.empty((n, self._numeric.width))
-        for code, values, columns in zip(self.covariates, raw, self._numeric.places, strict=True):
-            if code.kind == "categorical":
-                found[:, columns] = code.encode(_none(n) if values is None else values)
-        numbers = [column for code, column in zip(self.covariates, raw, strict=True) if code.kind != "categorical"]
-        if numbers:
-            self._numeric.fill(found, numbers)
-        return found
+        for name, columns, codes in self._levels:
+            values = design.covariates.get(name)
+            found[:, columns] = codes.encode(_none(n) if values is None else values)
+        return self._numeric.fill(found, design.numbers(self._numeric.names)) if self._numeric.names else found
 
     def outside_range(self, design: Design, slack: float) -> npt.NDArray[np.bool_]:
         """Return which rows have a numeric covariate outside the training people's range by more than `slack` of its width."""
-        numbers = [design.covariates.get(code.name) for code in self.covariates if code.kind != "categorical"]
-        return self._numeric.outside(numbers, len(design), slack)
+        return self._numeric.outside(design.numbers(self._numeric.names), slack)
 
     def _steps(self, life: Array) -> Array:
         """Return a centred and scaled 0/1 column per bar."""
@@ -166,23 +166,52 @@ class Encoding:
     def _numeric(self) -> NumericCodes:
         return NumericCodes.of(self.covariates)
 
-    def _centred(self, design: Design, genus: Array, family: Array, site: SiteReference | None) -> tuple[Array, Array]:
-        at = {name: i for i, name in enumerate(self.studies)}
-        row = np.array([at.get(study, len(self.studies)) for study in design.study], dtype=np.int64)
-        genus_centre, family_centre = self.genus_centres[row], self.family_centres[row]
+    def _centred(self, design: Design, ratios: Array, site: SiteReference | None) -> Array:
+        row = np.array([self._rows.get(study, len(self.studies)) for study in design.study], dtype=np.int64)
+        centre = np.take(self._centres, row, axis=0)
         if site is not None:
-            new = (row == len(self.studies))[:, None]
-            genus_centre = np.where(new, site.genus_centre, genus_centre)
-            family_centre = np.where(new, site.family_centre, family_centre)
-        genus, family = (genus - genus_centre) / self.genus_scale, (family - family_centre) / self.family_scale
-        return np.where(np.isnan(genus), 0.0, genus), np.where(np.isnan(family), 0.0, family)
+            own = np.concatenate([site.genus_centre, site.family_centre])
+            centre = np.where((row == len(self.studies))[:, None], own, centre)
+        z = (ratios - centre) / self._scales
+        return np.where(np.isnan(z), 0.0, z)
+
+    @cached_property
+    def _levels(self) -> list[tuple[str, slice, LevelCodes]]:
+        codes = zip(self.covariates, self._numeric.places, strict=True)
+        return [(code.name, at, LevelCodes.of(code)) for code, at in codes if code.kind == "categorical"]
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.studies)}
+
+    @cached_property
+    def _anchors(self) -> npt.NDArray[np.int64]:
+        return np.flatnonzero(self.anchor)
+
+    @cached_property
+    def _centres(self) -> Array:
+        return np.concatenate([self.genus_centres, self.family_centres], axis=1)
+
+    @cached_property
+    def _scales(self) -> Array:
+        return np.concatenate([self.genus_scale, self.family_scale])
+
+    @cached_property
+    def _arms(self) -> tuple[dict[str, int], Array]:
+        """The columns of each arm, one row for each active one and a last one for all others."""
+        active = [arm for arm in self.arms if arm != self.comparator]
+        own = np.eye(len(active) + 1, len(active))
+        columns = np.concatenate(
+            [np.sqrt(POOLED) * own.sum(axis=1, keepdims=True), np.sqrt(1.0 - POOLED) * own], axis=1
+        )
+        return {arm: i for i, arm in enumerate(active)}, columns
 
     def _arm_columns(self, arms: Objects) -> Array:
-        active = [arm for arm in self.arms if arm != self.comparator]
-        if not active:
+        rows, columns = self._arms
+        if not rows:
             return np.zeros((len(arms), 0))
-        own = np.array([[float(given == arm) for arm in active] for given in arms]).reshape(len(arms), len(active))
-        return np.concatenate([np.sqrt(POOLED) * own.sum(axis=1, keepdims=True), np.sqrt(1.0 - POOLED) * own], axis=1)
+        at = np.array([rows.get(arm, len(rows)) for arm in arms.tolist()], dtype=np.int64)
+        return np.take(columns, at, axis=0)
 
     def _study_columns(self, studies: Objects) -> Array:
         if len(self.studies) < 2:
@@ -191,16 +220,27 @@ class Encoding:
         return np.array(own).reshape(len(studies), len(self.studies))
 
 
-@lru_cache(maxsize=16)
-def _places(genera: tuple[str, ...], vocabulary: tuple[str, ...]) -> npt.NDArray[np.int64]:
-    """Return the place of each genus in the vocabulary, -1 where it has none; found once for the several who ask in turn."""
-    position = _position(vocabulary)
-    return np.array([position.get(label.rpartition("|")[2], -1) for label in genera], dtype=np.int64)
+class _Known(NamedTuple):
+    """Genera that a vocabulary has: their columns in a sample, their places in the vocabulary, and a 0/1 mark of every genus."""
+
+    columns: npt.NDArray[np.int64]
+    places: npt.NDArray[np.int64]
+    mark: Array
 
 
 @lru_cache(maxsize=16)
-def _position(vocabulary: tuple[str, ...]) -> dict[str, int]:
-    return {label.split("|")[-1]: i for i, label in enumerate(vocabulary)}
+def _known(genera: tuple[str, ...], vocabulary: tuple[str, ...]) -> _Known:
+    """Look genera up; found once for the several who ask in turn."""
+    at = np.array(list(map(_place_in(vocabulary), genera)), dtype=np.int64)
+    columns = np.flatnonzero(at >= 0)
+    return _Known(columns, at[columns], (at >= 0).astype(float))
+
+
+@lru_cache(maxsize=16)
+def _place_in(vocabulary: tuple[str, ...]) -> Callable[[str], int]:
+    """Return what finds the place of a label's genus in a vocabulary, -1 where it has none."""
+    position = {genus_of(label): i for i, label in enumerate(vocabulary)}
+    return lru_cache(maxsize=200_000)(lambda label: position.get(genus_of(label), -1))
 
 
 def _none(n: int) -> Objects:

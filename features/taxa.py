@@ -63,22 +63,33 @@ def genus_label(lineage: str) -> str:
     return f"{found.get('family', '')}|{genus}"
 
 
+@lru_cache(maxsize=200_000)
+def genus_of(label: str) -> str:
+    """Return the genus part of a label `Family|Genus`, by which tables match."""
+    return label.rpartition("|")[2]
+
+
 def genus_columns(lineages: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
     """Return the labels of the genera (`Family|Genus`, sorted by genus) and the place of each lineage among them.
 
     One genus is one column, whatever family its lineages name (some name none): the first of their names labels it.
     """
-    pairs = [_halves(lineage) for lineage in lineages]
+    labels = list(map(genus_label, lineages))
+    genera = list(map(genus_of, labels))
+    chosen = dict(zip(genera, labels, strict=True))
+    if len(chosen) < len(labels):
+        chosen = _first_named(labels)
+    order = sorted(chosen)
+    position = {genus: i for i, genus in enumerate(order)}
+    return tuple([chosen[genus] for genus in order]), [position[genus] for genus in genera]
+
+
+def _first_named(labels: Sequence[str]) -> dict[str, str]:
+    """Genus -> its label, with the first of the families that it is named with."""
     family: dict[str, str] = {}
-    for named, genus in pairs:
+    for label in labels:
+        named, _, genus = label.partition("|")
         known = family.get(genus)
         if not known or "" < named < known:
             family[genus] = named
-    position = {genus: i for i, genus in enumerate(sorted(family))}
-    return tuple(f"{family[genus]}|{genus}" for genus in position), [position[genus] for _, genus in pairs]
-
-
-@lru_cache(maxsize=200_000)
-def _halves(lineage: str) -> tuple[str, str]:
-    family, _, genus = genus_label(lineage).partition("|")
-    return family, genus
+    return {genus: f"{named}|{genus}" for genus, named in family.items()}

@@ -5,6 +5,7 @@ A rule that protects people is a small named module: thresholds on top, one tabl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,6 +16,7 @@ from features.counts import row_sums
 from features.derived import functions_of
 from features.design import Design
 from features.encoding import Encoding
+from features.taxa import genus_of
 from features.taxa_report import LEAST_NAMED
 
 Array = npt.NDArray[np.float64]
@@ -86,15 +88,7 @@ class Limits:
             "unseen_study": (new_site & (not centred), new_study),
             "new_study": (new_site & centred, new_study),
         }
-        factor = np.ones(len(design))
-        for hit, own in widened.values():
-            if hit.any():
-                factor = np.where(hit, np.maximum(factor, own), factor)
-        hits = np.array([*refused.values(), *(hit for hit, _ in widened.values())])
-        reasons: list[tuple[str, ...]] = [()] * len(design)
-        for i in np.flatnonzero(hits.any(axis=0)):
-            reasons[i] = tuple(code for code, hit in zip([*refused, *widened], hits[:, i], strict=True) if hit)
-        return np.asarray(~hits[: len(refused)].any(axis=0)), tuple(reasons), factor
+        return _summed_up(refused, widened)
 
     def _other_protocol(self, design: Design) -> Flags:
         """Rows whose sample names a protocol that none of the training samples had; a sample that names none is let through."""
@@ -108,15 +102,36 @@ def with_reason(reasons: tuple[tuple[str, ...], ...], code: str, hit: Flags) -> 
     return tuple((*own, code) if holds else own for own, holds in zip(reasons, hit, strict=True))
 
 
+def _summed_up(
+    refused: Mapping[str, Flags], widened: Mapping[str, tuple[Flags, float | Array]]
+) -> tuple[Flags, tuple[tuple[str, ...], ...], Array]:
+    """Return what `judge` does; most rows have no reason at all, so what holds for nobody is passed over."""
+    hits = np.array([*refused.values(), *(hit for hit, _ in widened.values())])
+    somebody = np.asarray(hits.any(axis=1)).tolist()
+    factors = [*([None] * len(refused)), *(factor for _, factor in widened.values())]
+    answered, factor = np.ones(hits.shape[1], dtype=bool), np.ones(hits.shape[1])
+    reasons: list[tuple[str, ...]] = [()] * hits.shape[1]
+    for k, code in enumerate([*refused, *widened]):
+        if not somebody[k]:
+            continue
+        if (own := factors[k]) is None:
+            answered &= ~hits[k]
+        else:
+            factor = np.where(hits[k], np.maximum(factor, own), factor)
+        for i in np.flatnonzero(hits[k]).tolist():
+            reasons[i] = (*reasons[i], code)
+    return answered, tuple(reasons), factor
+
+
 def _few_named(design: Design) -> Flags:
     """Rows with a sample of which less than LEAST_NAMED is in taxa with a named genus."""
-    total = row_sums(design.abundance)
-    return np.asarray(design.stool & (row_sums(design.abundance * _named(design.genera)) < LEAST_NAMED * total))
+    named = np.array(list(map(_is_named, design.genera)), dtype=float)
+    return np.asarray(design.stool & (row_sums(design.abundance * named) < LEAST_NAMED * design.total))
 
 
-@lru_cache(maxsize=256)
-def _named(genera: tuple[str, ...]) -> Array:
-    return np.array([float(not label.split("|")[-1].startswith("unclassified ")) for label in genera])
+@lru_cache(maxsize=200_000)
+def _is_named(label: str) -> bool:
+    return not genus_of(label).startswith("unclassified ")
 
 
 def _without_functions(design: Design, encoding: Encoding) -> Flags:

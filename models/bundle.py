@@ -27,7 +27,7 @@ from features.errors import VerificationFailed
 from features.instruments import find, reachable, remission_threshold, response_threshold
 from models.applicability import Limits, with_reason
 from models.cores import KINDS, Core, Segment, blocks_of
-from models.intervals import GroupQuantiles, clip_interval, probability_below
+from models.intervals import GroupQuantiles, clip_interval, probability_below, within
 from models.likeness import Likeness
 from models.manifest import folder_digest, read_manifest, write_manifest
 from models.prediction import Predictions
@@ -103,20 +103,19 @@ class Bundle:
         for points in contributions.values():
             raw = raw + points
         low, high = self._reachable(design.baseline)
-        change = np.clip(raw, low, high)
+        change = within(raw, low, high)
         unlike = self.likeness.distance(parts) if self.likeness else np.zeros(len(design))
         new_study = self.calibration.widen if site is None else self.calibration.widen_site
         answered, reasons, factor = self.limits.judge(design, self.encoding, site is not None, new_study, unlike)
         sd = self.core.sd(parts) * factor
         lower, upper = clip_interval(change, (quantile := self.calibration.quantile_of(design)) * sd, low, high)
-        reasons = with_reason(reasons, "no_interval_for_group", np.isnan(quantile))
-        responds, remits = self._thresholds(design.baseline)
-        grid, improves_down = self.calibration.grid, find(self.instrument).lower_is_better
-        probabilities = [probability_below(bar, raw, sd, grid) for bar in (responds, remits)]
-        p_response, p_remission = (p if improves_down else 1.0 - p for p in probabilities)
+        if self.calibration.by:
+            reasons = with_reason(reasons, "no_interval_for_group", np.isnan(quantile))
+        below = probability_below(self._thresholds(design.baseline), raw, sd, self.calibration.grid)
+        p_response, p_remission = below if find(self.instrument).lower_is_better else 1.0 - below
         return Predictions(
             level=self.calibration.level, change=change, lower=lower, upper=upper, p_response=p_response, p_remission=p_remission,
-            floor_change=np.clip(self.floor[0] + self.floor[1] * design.baseline, low, high),
+            floor_change=within(self.floor[0] + self.floor[1] * design.baseline, low, high),
             answered=answered, reasons=reasons, contributions={**contributions, "range": change - raw},
         )  # fmt: skip
 
@@ -129,13 +128,15 @@ class Bundle:
         low, high = reachable(find(self.instrument))
         return low - baseline, high - baseline
 
-    def _thresholds(self, baseline: Array) -> tuple[Array, Array]:
-        """Return the changes at which a person counts as responder and as in remission; NaN where undefined."""
-        instrument = find(self.instrument)
+    def _thresholds(self, baseline: Array) -> Array:
+        """Return the changes at which a person counts as responder and, second row, as in remission; NaN where undefined."""
+        instrument, bars = find(self.instrument), np.full((2, len(baseline)), np.nan)
         response, remission = response_threshold(instrument, baseline), remission_threshold(instrument)
-        unknown = np.full(len(baseline), np.nan)
-        return (unknown if response is None else np.asarray(response) - baseline,
-                unknown if remission is None else np.full(len(baseline), float(remission)) - baseline)  # fmt: skip
+        if response is not None:
+            bars[0] = response
+        if remission is not None:
+            bars[1] = remission
+        return np.asarray(bars - baseline)
 
     def save(self, folder: Path) -> Self:
         """Write the bundle into an empty or new folder and return it with its manifest completed."""

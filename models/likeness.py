@@ -50,7 +50,9 @@ class Likeness:
 
     def distance(self, parts: Mapping[str, Array]) -> Array:
         """Return each row's distance over that within which ordinary training people lie: above 1 is unusual."""
-        raw = np.column_stack([_score(name, parts[name]) for name in self.blocks])
+        raw = np.empty((len(parts[self.blocks[0]]), len(self.blocks)))
+        for k, name in enumerate(self.blocks):
+            raw[:, k] = _score(name, parts[name])
         off = np.where(np.isnan(raw), 0.0, raw - self.centre)
         # Not `@`: this einsum adds each row's products in one order, however many rows there are.
         z = np.einsum("ik,jk->ij", off, self.whiten, optimize=False)

@@ -104,6 +104,8 @@ def _genera(samples: Sequence[Mapping[str, float] | None]) -> tuple[tuple[str, .
 
 def _table(samples: Sequence[Mapping[str, float] | None]) -> Taxa:
     lineages = sorted(set().union(*(own for own in samples if own)))
+    if len(samples) == 1 and (own := samples[0]):
+        return Taxa(tuple(lineages), np.array([[own[name] for name in lineages]], dtype=float))
     place = {name: j for j, name in enumerate(lineages)}
     amounts = np.zeros((len(samples), len(lineages)))
     for row, own in zip(amounts, samples, strict=True):

@@ -154,13 +154,8 @@ def test_no_training_person_is_in_the_bundle(final, problem, tmp_path):
 
 def test_a_person_without_stool_is_answered_with_a_wider_interval(final, problem):
     whole = final.bundle.predict(problem.design)
-    bare = type(problem.design)(
-        **{
-            **vars(problem.design),
-            "stool": np.zeros(len(problem.design), dtype=bool),
-            "abundance": np.zeros_like(problem.design.abundance),
-        }
-    )
+    nothing = np.zeros_like(problem.design.abundance)
+    bare = replace(problem.design, stool=np.zeros(len(problem.design), dtype=bool), abundance=nothing)
     without = final.bundle.predict(bare)
     assert without.answered.all()
     assert all("no_stool_sample" in reasons for reasons in without.reasons)
