@@ -23,14 +23,17 @@ Execute = Callable[[str, Sequence[Any]], list[Row]]
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
-    """CREATE TABLE IF NOT EXISTS entries (place BIGINT PRIMARY KEY, id TEXT NOT NULL UNIQUE,
+    """CREATE TABLE IF NOT EXISTS entries (place {whole} PRIMARY KEY, id TEXT NOT NULL UNIQUE,
         leaf {blob} NOT NULL, content {blob}, private {blob}, subject TEXT)""",
     "CREATE INDEX IF NOT EXISTS entries_subject ON entries (subject)",
-    """CREATE TABLE IF NOT EXISTS nodes (level BIGINT, place BIGINT, hash {blob} NOT NULL,
-        PRIMARY KEY (level, place))""",
-    """CREATE TABLE IF NOT EXISTS checkpoints (size BIGINT PRIMARY KEY, note TEXT NOT NULL,
+    """CREATE TABLE IF NOT EXISTS nodes (level {whole}, place {whole}, hash {blob} NOT NULL,
+        PRIMARY KEY (level, place)) {keyed}""",
+    """CREATE TABLE IF NOT EXISTS checkpoints (size {whole} PRIMARY KEY, note TEXT NOT NULL,
         public_key TEXT NOT NULL)""",
 )
+#: In SQLite a table that is its own index: each commit writes a third fewer pages. Older logs keep the tables they have.
+_SQLITE = {"blob": "BLOB", "whole": "INTEGER", "keyed": "WITHOUT ROWID"}
+_POSTGRES = {"blob": "BYTEA", "whole": "BIGINT", "keyed": ""}
 _WAIT_SECONDS = 30.0
 
 
@@ -92,7 +95,7 @@ class SqliteStore:
             self._writer = self._connect(path, readonly)
             self._reader = self._connect(path, readonly)
             for statement in () if readonly else _SCHEMA:
-                self._writer.execute(statement.format(blob="BLOB"))
+                self._writer.execute(statement.format(**_SQLITE))
 
     @contextmanager
     def write(self) -> Iterator[Execute]:
@@ -176,7 +179,7 @@ class PostgresStore:
             self._reader = psycopg.connect(address, autocommit=True)
         with self.write() as execute:
             for statement in _SCHEMA:
-                execute(statement.format(blob="BYTEA"), ())
+                execute(statement.format(**_POSTGRES), ())
 
     @contextmanager
     def write(self) -> Iterator[Execute]:

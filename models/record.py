@@ -52,7 +52,8 @@ PERSON_FACTS = frozenset(
 class Event:
     """Something that happened. `subject`, `input` and `answer` are never stored, only their keyed digests.
 
-    `kind` is one of KINDS; `actor` names the key or account that acted; `facts` are plain JSON.
+    `kind` is one of KINDS; `actor` names the key or account that acted; `facts` are plain JSON; `input` and `answer` are
+    JSON values, or the canonical bytes of one.
     """
 
     kind: str
@@ -113,12 +114,13 @@ def read_secret(path: Path) -> bytes:
 
 
 def keyed_digest(key: bytes, label: str, value: object) -> str:
-    """Return `hmac-sha256:<hex>` of a JSON value under a key; `label` keeps uses apart."""
-    return _keyed(key, label, canonical_json(value))
+    """Return `hmac-sha256:<hex>` of a JSON value, or of its canonical bytes, under a key; `label` keeps uses apart."""
+    return "hmac-sha256:" + hmac.digest(key, label.encode() + b"\x00" + _content(value), "sha256").hex()
 
 
-def _keyed(key: bytes, label: str, content: bytes) -> str:
-    return "hmac-sha256:" + hmac.digest(key, label.encode() + b"\x00" + content, "sha256").hex()
+def _content(value: object) -> bytes:
+    """Canonical bytes of what is JSON; bytes, which no JSON value is, are canonical already."""
+    return value if isinstance(value, bytes) else canonical_json(value)
 
 
 def subject_digest(secret: bytes, subject: str) -> str:
@@ -145,7 +147,7 @@ def make_entries(events: Sequence[Event], time: str, secret: bytes) -> list[Entr
 
 
 def _entry(event: Event, facts: bytes, time: str, secret: bytes) -> Entry:
-    answer = canonical_json(event.answer)
+    answer = _content(event.answer)
     if event.subject is None and event.answer is None and event.input is None:
         return Entry(event.id, _public_part(event, facts, time, None), None, None, answer, b"")
     salt = event_salt(secret, event.id)
@@ -157,7 +159,7 @@ def _entry(event: Event, facts: bytes, time: str, secret: bytes) -> Entry:
 # Both parts are canonical JSON, put together from parts that are: their keys in order, with nothing between them.
 def _private_part(event: Event, salt: bytes, subject: str | None, answer: bytes) -> bytes:
     return (
-        f'{{"answer":"{_keyed(salt, "answer", answer)}","input":"{keyed_digest(salt, "input", event.input)}",'
+        f'{{"answer":"{keyed_digest(salt, "answer", answer)}","input":"{keyed_digest(salt, "input", event.input)}",'
         f'"nonce":"{secrets.token_hex(16)}","subject":{_quoted(subject)}}}'
     ).encode()
 

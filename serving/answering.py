@@ -15,7 +15,7 @@ from serving.schemas import CompareRequest, PredictRequest
 from serving.scribe import Answer
 
 Json = dict[str, Any]
-Sent = Callable[[], Sequence[Json]]
+Sent = Callable[[], Sequence[Json | bytes]]
 FEW = 20  # patients, at most, that are answered without leaving the event loop
 
 

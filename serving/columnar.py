@@ -15,6 +15,7 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import numpy as np
+import orjson
 from msgspec import Meta, Raw, Struct
 from msgspec.structs import force_setattr
 
@@ -107,10 +108,13 @@ def rows_of(table: ColumnarRequest) -> PredictRequest:
     return request
 
 
-def sent_rows(table: ColumnarRequest) -> list[Json]:
-    """Return, per row, what its receipt opens to: the digest of the columns, and the row's text as it was sent."""
-    columns = json_digest(table.columns)
-    return [{"columns": columns, "row": bytes(row).decode()} for row in table.rows]
+def sent_rows(table: ColumnarRequest) -> list[bytes]:
+    """Return, per row, the canonical JSON of what its receipt opens to.
+
+    That is {"columns": the digest of the columns, "row": the row's text as it was sent}.
+    """
+    head = b'{"columns":"' + json_digest(table.columns).encode() + b'","row":'
+    return [head + orjson.dumps(bytes(row).decode()) + b"}" for row in table.rows]
 
 
 @lru_cache(maxsize=8)

@@ -24,13 +24,13 @@ PATIENCE = 0.003  # seconds to wait for one more of those expected
 
 
 class Answer(NamedTuple):
-    """What was asked about people (as JSON), what they were told, and the facts of the log entries.
+    """What was asked about people (as JSON, or its canonical bytes), what they were told, and the facts of the log entries.
 
     `kept`: outcomes are expected back.
     """
 
     who: Principal
-    asked: Sequence[Json]
+    asked: Sequence[Json | bytes]
     told: Sequence[Json]
     facts: Json
     kept: bool = True

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from features.digest import canonical_json, json_digest
 from serving.columnar import is_columnar, read_table, rows_of, sent_rows
 from serving.faults import RequestError
 from serving.predict import predict
@@ -86,4 +87,16 @@ def test_a_table_that_names_a_part_twice_is_refused(again):
 def test_a_receipt_opens_to_the_row_as_sent():
     table = read_table(b'{"columns": ["id", "weeks"], "rows": [["a",  8.50], ["b:c", 8]]}')
     columns = "sha256:" + hashlib.sha256(b'["id","weeks"]').hexdigest()
-    assert sent_rows(table) == [{"columns": columns, "row": '["a",  8.50]'}, {"columns": columns, "row": '["b:c", 8]'}]
+    sent = [{"columns": columns, "row": '["a",  8.50]'}, {"columns": columns, "row": '["b:c", 8]'}]
+    assert sent_rows(table) == [canonical_json(one) for one in sent]
+
+
+def test_a_row_opens_to_its_canonical_form_whatever_stands_in_it():
+    texts = [
+        '["\\u00e9\\n\\ud83d\\ude00", "\\\\", 1e-7]',
+        '[\t"\u00e9/\u2028", "a" , -0.0]',
+        '["\x7f", null\n, 12345678901234567890]',
+    ]
+    table = read_table(f'{{"columns": ["id", "x", "y"], "rows": [{", ".join(texts)}]}}'.encode())
+    columns = json_digest(["id", "x", "y"])
+    assert sent_rows(table) == [canonical_json({"columns": columns, "row": text}) for text in texts]
