@@ -18,14 +18,17 @@ from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from models.horseshoe import horseshoe
 from models.variances import PRIORS, TIGHT, Prior, variances
 
 Array = npt.NDArray[np.float64]
 
 
 WITH_ARM = ("base", "life", "abundant", "family")
-HEAVY = ("abundant", "rare", "family")  # blocks whose single columns are re-weighted under a Student-t prior
-FREEDOM, STEPS, HEAVY_ROWS = 2.0, 8, 600  # its degrees of freedom, EM steps, and the rows from which it is used
+SPARSE = ("abundant", "rare", "family")  # blocks of which few columns matter, and
+SPARSE_ROWS = (
+    600  # the rows from which these can be told: fewer say too little, and all columns share the block's variance
+)
 NEGLIGIBLE = 0.03  # sd, in units of the outcome's, below which a block is left out (0.1 % of the variance)
 RANK = 64  # directions kept of the posterior covariance: what the data say about f beyond the prior
 LIKELIHOOD_ROWS = 1000  # rows that set the variances; a dozen numbers need no more, and the cost is cubic
@@ -90,32 +93,47 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
             if log_sd > np.log(NEGLIGIBLE) or np.isfinite(priors[block].width)
         }
         theta = variances(parts, y, severity, chosen, priors)
-        relevance = {block: np.ones(part.shape[1]) for block, part in parts.items()}
-        if len(y) >= HEAVY_ROWS:
-            relevance = _heavy_tails(parts, theta, y, severity)
-            weighted = {block: part * relevance[block] for block, part in parts.items()}
-            theta = variances(weighted, y, severity, chosen, priors, steps=10, start=theta)
-        sd, self.noise_ = np.exp(theta[:-2]), (float(theta[-2]), float(theta[-1]))
-        self.block_sd_ = {block: float(s * self.unit_) for block, s in zip(parts, sd, strict=True)}
+        self.noise_ = (float(theta[-2]), float(theta[-1]))
+        self.block_sd_ = {b: float(s * self.unit_) for b, s in zip(parts, np.exp(theta[:-2]), strict=True)}
         self.columns_ = [f"{block}:{j}" for block, part in parts.items() for j in range(part.shape[1])]
-        self.scale_ = np.concatenate(
-            [np.zeros(0), *(s * relevance[b] / np.sqrt(len(relevance[b])) for b, s in zip(parts, sd, strict=True))]
-        )
-        self._posterior(_beside(parts, len(y)) * self.scale_, y, severity)
-
-    def _posterior(self, scaled: Array, y: Array, severity: Array) -> None:
-        """Weights and the leading directions of what the data say, with an intercept under a flat prior."""
+        scale = {b: np.full(p.shape[1], self.block_sd_[b] / self.unit_ / np.sqrt(p.shape[1])) for b, p in parts.items()}
         noise = np.exp(np.clip(self.noise_[0] + self.noise_[1] * severity, -12.0, 6.0))
-        factor = cho_factor(scaled @ scaled.T + np.diag(noise), lower=True)
-        ones = cho_solve(factor, np.ones(len(y)))
-        mean = float(ones @ y / ones.sum())
+        if len(y) >= SPARSE_ROWS and any(_own(block) in SPARSE for block in parts):
+            mean, weights = self._sparse(parts, scale, y, noise, priors)
+        else:
+            mean, weights = _gaussian(parts, scale, y, noise)
         self.intercept_ = self.centre_ + self.unit_ * mean
-        self.weights_ = self.unit_ * self.scale_ * (scaled.T @ cho_solve(factor, y - mean))
-        learned = solve_triangular(factor[0], scaled, lower=True)
+        self.weights_ = self.unit_ * weights
+        self._spread(_beside(parts, len(y)), np.concatenate([np.zeros(0), *scale.values()]), noise)
+
+    def _sparse(self, parts: Mapping[str, Array], scale: dict[str, Array], y: Array, noise: Array,
+                priors: Mapping[str, Prior]) -> tuple[float, Array]:  # fmt: skip
+        """Return intercept and weights under a horseshoe on the taxa, whose typical prior sds are put into `scale`."""
+        taxa = [block for block in parts if _own(block) in SPARSE]
+        widths = {block: parts[block].shape[1] for block in taxa}
+        scale |= {b: np.full(width, _granted(priors[b]) / np.sqrt(width)) for b, width in widths.items()}
+        prior = np.concatenate([*scale.values()])
+        root = np.sqrt(noise)[:, None]
+        own = np.column_stack([1.0 / root, (_beside(parts, len(y)) * prior / root)[:, prior > 0]])
+        sparse = _beside({block: parts[block] for block in taxa}, len(y)) / root
+        found = horseshoe(own, sparse, y / root[:, 0], [*widths.values()], self.seed)
+        weights = np.zeros(len(prior))
+        weights[prior > 0] = found.own[1:] * prior[prior > 0]
+        weights[np.concatenate([np.full(part.shape[1], block in taxa) for block, part in parts.items()])] += (
+            found.sparse
+        )
+        own_scale = np.split(found.scale, np.cumsum([*widths.values()])[:-1])
+        scale |= {block: np.hypot(scale[block], sd) for block, sd in zip(taxa, own_scale, strict=True)}
+        return float(found.own[0]), weights
+
+    def _spread(self, wide: Array, scale: Array, noise: Array) -> None:
+        """Prior sds of the weights and the leading directions of what the data say of them."""
+        lower = np.linalg.cholesky(wide * scale**2 @ wide.T + np.diag(noise))
+        learned = solve_triangular(lower, wide * scale, lower=True)
         rank = min(RANK, *learned.shape)
         _, values, directions = np.linalg.svd(learned, full_matrices=False)
-        self.spread_ = np.asarray(values[:rank, None] * directions[:rank] * self.scale_ * self.unit_)
-        self.prior_ = self.scale_ * self.unit_
+        self.spread_ = np.asarray(values[:rank, None] * directions[:rank] * scale * self.unit_)
+        self.prior_ = scale * self.unit_
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Return the n predictions, and with `return_std` the n predictive standard deviations (noise included)."""
@@ -169,39 +187,20 @@ def _subset(n: int, seed: int) -> npt.NDArray[np.int64]:
     return np.sort(np.random.default_rng(seed).choice(n, LIKELIHOOD_ROWS, replace=False))
 
 
-def _heavy_tails(parts: Mapping[str, Array], theta: Array, y: Array, severity: Array) -> dict[str, Array]:
-    """Return a relevance per column (1 = as the block): EM under a Student-t prior on single taxa.
-
-    A taxon's relevance is shared by its main column and its arm interactions. Few steps on purpose: run to convergence it
-    over-selects.
-    """
-    sd = dict(zip(parts, np.exp(theta[:-2]), strict=True))
-    noise = np.exp(np.clip(theta[-2] + theta[-1] * severity, -12.0, 6.0))
-    copies = {b: [name for name in (b, f"arm×{b}") if name in parts] for b in HEAVY}
-    relevance = {block: np.ones(part.shape[1]) for block, part in parts.items()}
-    for _ in range(STEPS if any(copies.values()) else 0):
-        moments = _moments(parts, {b: sd[b] * relevance[b] / np.sqrt(len(relevance[b])) for b in parts}, noise, y)
-        for names in copies.values():
-            if names:
-                squares = [(moments[name] * relevance[name] ** 2).reshape(-1, _copies(name, parts)) for name in names]
-                found = np.concatenate(squares, axis=1)
-                weight = np.sqrt((FREEDOM + found.sum(axis=1)) / (FREEDOM + found.shape[1]))
-                weight = weight / np.sqrt(np.mean(weight**2))
-                for name in names:
-                    relevance[name] = np.repeat(weight, _copies(name, parts))
-    return relevance
-
-
-def _copies(block: str, parts: Mapping[str, Array]) -> int:
-    return parts["arm"].shape[1] if block.startswith("arm×") and "arm" in parts else 1
-
-
-def _moments(parts: Mapping[str, Array], scale: Mapping[str, Array], noise: Array, y: Array) -> dict[str, Array]:
-    """Return E[u_j^2] of each standardised weight u_j ~ N(0, 1) given the data."""
-    scaled = np.concatenate([parts[b] * scale[b] for b in parts], axis=1)
+def _gaussian(parts: Mapping[str, Array], scale: Mapping[str, Array], y: Array, noise: Array) -> tuple[float, Array]:
+    """Return the intercept, under a flat prior, and the mean of the weights given their prior sds."""
+    prior = np.concatenate([np.zeros(0), *scale.values()])
+    scaled = _beside(parts, len(y)) * prior
     factor = cho_factor(scaled @ scaled.T + np.diag(noise), lower=True)
     ones = cho_solve(factor, np.ones(len(y)))
-    mean = scaled.T @ cho_solve(factor, y - float(ones @ y / ones.sum()))
-    left = 1.0 - (solve_triangular(factor[0], scaled, lower=True) ** 2).sum(axis=0)
-    cuts = np.cumsum([part.shape[1] for part in parts.values()])[:-1]
-    return dict(zip(parts, np.split(mean**2 + np.maximum(left, 0.0), cuts), strict=True))
+    mean = float(ones @ y / ones.sum())
+    return mean, prior * (scaled.T @ cho_solve(factor, y - mean))
+
+
+def _own(block: str) -> str:
+    return block.removeprefix("arm×")
+
+
+def _granted(prior: Prior) -> float:
+    """Return the sd a block of taxa is granted whatever the data say: what its prior expects where it is never left out."""
+    return prior.median if np.isfinite(prior.width) else 0.0

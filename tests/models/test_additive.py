@@ -8,7 +8,7 @@ from sklearn.linear_model import Ridge
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from models import variances
-from models.additive import AdditiveBlockRegressor
+from models.additive import SPARSE_ROWS, AdditiveBlockRegressor
 
 
 @parametrize_with_checks([AdditiveBlockRegressor()])
@@ -51,8 +51,9 @@ def test_gradient_is_the_derivative_of_the_objective():
         assert check_grad(value, slope, theta) < 1e-4
 
 
-def test_a_useless_block_leaves_the_very_same_model():
-    X, y = _data()
+@pytest.mark.parametrize("n", [300, SPARSE_ROWS])
+def test_a_useless_block_leaves_the_very_same_model(n):
+    X, y = _data(n=n)
     bare = X[[c for c in X if not c.startswith("abundant")]]
     full, small = AdditiveBlockRegressor().fit(X, y), AdditiveBlockRegressor().fit(bare, y)
     assert "abundant" not in full.block_sd_
@@ -67,8 +68,9 @@ def test_a_real_signal_in_taxa_is_used():
     assert np.mean((truth - model.predict(fresh)) ** 2) < 1.3  # noise variance 1; without taxa it would be 3
 
 
-def test_predictive_sd_covers():
-    X, y = _data(n=400, taxa=0.5)
+@pytest.mark.parametrize("n", [400, 700])
+def test_predictive_sd_covers(n):
+    X, y = _data(n=n, taxa=0.5)
     fresh, truth = _data(n=2000, seed=1, taxa=0.5)
     mean, sd = AdditiveBlockRegressor().fit(X, y).predict(fresh, return_std=True)
     assert (np.abs(truth - mean) <= 1.645 * sd).mean() == pytest.approx(0.9, abs=0.025)
