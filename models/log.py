@@ -36,11 +36,11 @@ _Change = Callable[[Execute], None]
 
 
 @dataclass
-class _Waiting:
-    """What one caller waits for: its entries, and after the commit the place of the first and the checkpoint."""
+class Batch:
+    """What one caller has to log: its entries, and after the commit the place of the first and the checkpoint."""
 
     entries: Sequence[Entry]
-    change: _Change | None
+    change: _Change | None = None
     first: int = 0
     size: int = 0
     note: str = ""
@@ -73,7 +73,7 @@ class Log:
         self._key, self.public_key = key, public_text(key)
         self._edge: dict[tuple[int, int], bytes] = {}
         self._retention = timedelta(days=retention_days)
-        self._queue: list[_Waiting] = []
+        self._queue: list[Batch] = []
         self._queue_lock, self._leader = threading.Lock(), threading.RLock()
         with store.write() as execute:
             if not execute("SELECT value FROM meta WHERE name = ?", ("format_version",)):
@@ -89,19 +89,18 @@ class Log:
         """
         return self._append(events, None)
 
-    def append_each(self, groups: Sequence[Sequence[Event]]) -> list[list[bytes] | Exception]:
-        """Log the events of several callers in one commit; each gets its receipts, or the error of its own."""
-        time = datetime.now(UTC).isoformat(timespec="microseconds")
-        waiting = [self._waiting(events, time) for events in groups]
-        with self._leader:
-            self._commit([one for one in waiting if one.error is None], time)
-        return [one.error or self._receipts(one) for one in waiting]
-
-    def _waiting(self, events: Sequence[Event], time: str) -> _Waiting:
+    def prepare(self, events: Sequence[Event]) -> Batch:
+        """Return events in the form that is stored, for `append_each`; what is wrong with one is its batch's error."""
         try:
-            return _Waiting(make_entries(events, time, self._secret), None)
+            return Batch(make_entries(events, _now(), self._secret))
         except VagusError as error:
-            return _Waiting([], None, error=error)
+            return Batch([], error=error)
+
+    def append_each(self, batches: Sequence[Batch]) -> list[list[bytes] | Exception]:
+        """Log the events of several callers in one commit; each gets its receipts, or the error of its own."""
+        with self._leader:
+            self._commit([one for one in batches if one.error is None], _now())
+        return [one.error or self._receipts(one) for one in batches]
 
     def erase(self, subject: str, *, actor: str) -> list[int]:
         """Erase the private parts of a person's entries; return their places. All proofs stay valid."""
@@ -145,9 +144,9 @@ class Log:
             execute("INSERT INTO meta VALUES (?, ?)", (name, value))
 
     def _append(self, events: Sequence[Event], change: _Change | None) -> list[bytes]:
-        time = datetime.now(UTC).isoformat(timespec="microseconds")
+        time = _now()
         # Everything that can be wrong with an event is found here, before it joins others in a commit.
-        waiting = _Waiting(make_entries(events, time, self._secret), change)
+        waiting = Batch(make_entries(events, time, self._secret), change)
         with self._queue_lock:
             self._queue.append(waiting)
         with self._leader:
@@ -159,7 +158,7 @@ class Log:
             raise waiting.error
         return self._receipts(waiting)
 
-    def _commit(self, batch: Sequence[_Waiting], time: str) -> None:
+    def _commit(self, batch: Sequence[Batch], time: str) -> None:
         try:
             with self._store.write() as execute:
                 self._check_key(execute)
@@ -180,7 +179,7 @@ class Log:
             for waiting in batch:
                 waiting.done = True
 
-    def _insert(self, waiting: _Waiting, size: int, nodes: Nodes, execute: Execute) -> int:
+    def _insert(self, waiting: Batch, size: int, nodes: Nodes, execute: Execute) -> int:
         ids = [entry.id for entry in waiting.entries]
         known = (execute(*_among(ids[i : i + ROWS_AT_ONCE])) for i in range(0, len(ids), ROWS_AT_ONCE))
         if len(set(ids)) < len(ids) or any(known):
@@ -209,12 +208,16 @@ class Log:
         if signing != self.public_key:
             raise Refused("log-key", "the log is signed with another key; open it with that key or rotate")
 
-    def _receipts(self, waiting: _Waiting) -> list[bytes]:
+    def _receipts(self, waiting: Batch) -> list[bytes]:
         if waiting.nodes is None:
             raise LogError("the log did not acknowledge the event; send it again")
         read, first = Nodes(self._store.read, waiting.nodes.known).read, waiting.first
         proofs = prove_each(first, first + len(waiting.entries), waiting.size, read)
         return make_receipts(waiting.entries, first, proofs, waiting.note, waiting.public_key)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def _among(ids: Sequence[str]) -> tuple[str, Sequence[str]]:

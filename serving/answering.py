@@ -16,7 +16,6 @@ from serving.scribe import Answer
 
 Json = dict[str, Any]
 Sent = Callable[[], Sequence[Json | bytes]]
-FEW = 20  # patients, at most, that are answered without leaving the event loop
 
 
 def answer_patients(desk: Desk, who: Principal, request: PredictRequest, route: str, sent: Sent | None = None) -> Json:
@@ -35,12 +34,9 @@ def answer_patients(desk: Desk, who: Principal, request: PredictRequest, route: 
 
 
 async def answer_soon(desk: Desk, who: Principal, request: PredictRequest, route: str, sent: Sent) -> Json:
-    """Return what `answer_patients` returns; other requests are served while this one waits for the disk."""
-    if len(request.patients) > FEW:
-        reply = await asyncio.to_thread(predict, desk.bundles, request, desk.sites)
-    else:
-        asked = read(desk.bundles, request, desk.sites)
-        reply = reply_of(asked, await desk.together.answers(asked))
+    """Return what `answer_patients` returns, for a few patients; other requests are served while this one waits for the disk."""
+    asked = read(desk.bundles, request, desk.sites)
+    reply = reply_of(asked, await desk.together.answers(asked))
     if desk.writes:
         await desk.scribe.written(_answer(who, request, reply, route, sent))
     if desk.inputs is not None:

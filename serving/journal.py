@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from models.ledger import open_ledger
-from models.log import Log
+from models.log import Batch, Log
 from models.log_store import LogError
 from models.record import Event
 from serving.faults import RequestError
@@ -38,13 +38,18 @@ class Journal:
         """Log an event that is about no person."""
         self._append([Event(kind, actor, facts)])
 
-    def predictions(self, answers: Sequence[Answer]) -> list[Exception | None]:
-        """Log answers about people, one entry per person, in one commit; add the `receipt` to each prediction.
+    def prepare(self, answer: Answer) -> Batch:
+        """Return the entries of an answer about people, one per person, for `predictions`."""
+        return self.log.prepare(_events(answer))
+
+    def predictions(self, answers: Sequence[tuple[Answer, Batch]]) -> list[Exception | None]:
+        """Log answers in one commit; add the `receipt` to each prediction.
 
         Returns, per answer, None or the error that kept it out of the log.
         """
         errors: list[Exception | None] = []
-        for answer, logged in zip(answers, self.log.append_each([_events(one) for one in answers]), strict=True):
+        appended = self.log.append_each([batch for _, batch in answers])
+        for (answer, _), logged in zip(answers, appended, strict=True):
             if isinstance(logged, Exception):
                 errors.append(_unavailable() if isinstance(logged, LogError) else logged)
                 continue

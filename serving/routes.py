@@ -12,7 +12,7 @@ from typing import Any
 
 from serving import cds_hooks, fhir, inference, invocations, swap, website
 from serving.access import ROLES
-from serving.answering import Sent, answer_comparison, answer_soon
+from serving.answering import Sent, answer_comparison, answer_patients, answer_soon
 from serving.card import card
 from serving.columnar import is_columnar, read_table, rows_of, sent_rows
 from serving.desk import Desk
@@ -21,6 +21,7 @@ from serving.lab_file import LabFile, post_lab_file
 from serving.openapi import openapi, page
 from serving.outcomes import Outcomes, OutcomesRequest, baseline_drift
 from serving.schemas import CompareRequest, PredictRequest, decode, decode_beside, decoder
+from serving.scribe import FEW
 from serving.wire import CSV, FHIR, HTML, JSON, LARGE, NDJSON, OPEN, PROMETHEUS, TSV, Call, Reply, Route, reply
 
 _COMPARE = decoder(CompareRequest)
@@ -33,7 +34,12 @@ async def post_predict(desk: Desk, call: Call) -> Reply:
     request, sent = await asyncio.to_thread(_asked, desk, call) if large else _asked(desk, call)
 
     async def answer() -> Reply:
+        if len(request.patients) > FEW:
+            return await asyncio.to_thread(many)
         return reply(await answer_soon(desk, call.principal, request, "/predict", sent))
+
+    def many() -> Reply:
+        return reply(answer_patients(desk, call.principal, request, "/predict", sent))
 
     return await desk.repeats.once(call, answer)
 

@@ -14,12 +14,14 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
+from models.log import Batch
 from serving.access import Principal
 from serving.journal import Journal
 from serving.outcomes import Outcomes
 
 Json = dict[str, Any]
 AT_ONCE = 256  # answers, at most, in one commit
+FEW = 20  # people, at most, of an answer that is carried to the thread; to carry more costs more than a commit of their own
 PATIENCE = 0.003  # seconds to wait for one more of those expected
 
 
@@ -37,7 +39,8 @@ class Answer(NamedTuple):
 
 
 _Done = Future[None] | asyncio.Future[None]
-_Waiting = tuple[Answer, _Done]
+_Prepared = tuple[Answer, Batch | None]
+_Waiting = tuple[_Prepared, _Done]
 
 
 class Scribe:
@@ -50,22 +53,29 @@ class Scribe:
         threading.Thread(target=self._work, name="scribe", daemon=True).start()
 
     def write(self, answer: Answer) -> Future[None]:
-        """Hand an answer over; the future is done when it is on disk, or holds the error."""
+        """Hand an answer over from a thread; the future is done when it is on disk, or holds the error."""
         done: Future[None] = Future()
-        self._queue.put((answer, done))
+        if len(answer.told) > FEW:
+            _settle([(done, self._written([self._prepared(answer)])[0])])
+        else:
+            self._queue.put((self._prepared(answer), done))
         return done
 
     async def written(self, answer: Answer) -> None:
         """Return when an answer is on disk, as `write` does for those in a thread."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.put((answer, done))
+        self._queue.put((self._prepared(answer), done))
         await done
+
+    def _prepared(self, answer: Answer) -> _Prepared:
+        """With its log entries, made by whoever has the answer at hand; the thread is left with the disk."""
+        return answer, None if self._journal is None else self._journal.prepare(answer)
 
     def _work(self) -> None:
         batch: list[_Waiting] = []
         while True:
             batch = self._gather(len(batch))
-            errors = self._written([answer for answer, _ in batch])
+            errors = self._written([prepared for prepared, _ in batch])
             _tell([(done, error) for (_, done), error in zip(batch, errors, strict=True)])
 
     def _gather(self, before: int) -> list[_Waiting]:
@@ -83,15 +93,15 @@ class Scribe:
             pass
         return batch
 
-    def _written(self, answers: Sequence[Answer]) -> Sequence[Exception | None]:
+    def _written(self, answers: Sequence[_Prepared]) -> Sequence[Exception | None]:
         """Write the log, then the numbers of those that are logged; an error is told to whom it concerns."""
         errors: list[Exception | None] = [None] * len(answers)
         try:
             if self._journal is not None:
-                errors = self._journal.predictions(answers)
+                errors = self._journal.predictions([(answer, batch) for answer, batch in answers if batch is not None])
             if self._outcomes is not None:
                 pairs = zip(answers, errors, strict=True)
-                logged = [answer for answer, error in pairs if error is None and answer.kept]
+                logged = [answer for (answer, _), error in pairs if error is None and answer.kept]
                 self._outcomes.told([(one.who.tenant, one.facts["model_digest"], one.told) for one in logged])
         except Exception as error:
             return [own or error for own in errors]

@@ -97,7 +97,7 @@ def test_where_the_log_cannot_be_written_nothing_is_answered(desk, patient):
 def test_one_bad_answer_among_those_written_together_harms_no_other(desk, patient):
     good, again = (_answer("a" * 32, patient), _answer("a" * 32, patient))
     other = _answer("b" * 32, patient)
-    errors = desk.journal.predictions([good, again, other])
+    errors = desk.journal.predictions([(one, desk.journal.prepare(one)) for one in (good, again, other)])
     assert [type(error).__name__ for error in errors] == ["NoneType", "Refused", "NoneType"]
     assert [entry["id"] for entry in entries(desk)] == ["a" * 32, "b" * 32]
     assert "receipt" in other.told[0]

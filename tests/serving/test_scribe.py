@@ -19,10 +19,14 @@ class Journal:
     def __init__(self):
         self.commits, self.open = [], threading.Event()
 
+    def prepare(self, answer):
+        return threading.get_ident()
+
     def predictions(self, answers):
         self.commits.append(len(answers))
         self.open.wait(10)
-        return [ValueError("bad") if answer.facts.get("bad") else None for answer in answers]
+        self.threads = {(prepared, threading.get_ident()) for _, prepared in answers}
+        return [ValueError("bad") if answer.facts.get("bad") else None for answer, _ in answers]
 
 
 def answer(**facts):
@@ -65,6 +69,16 @@ def test_a_bad_answer_fails_alone(journal):
     assert good.result(10) is None
     with pytest.raises(ValueError, match="bad"):
         bad.result(10)
+
+
+def test_entries_are_made_by_whoever_asks_and_many_are_written_there_too(journal):
+    journal.open.set()
+    scribe, here = Scribe(journal, None), threading.get_ident()
+    assert scribe.write(answer()).result(10) is None
+    ((prepared, written),) = journal.threads
+    assert prepared == here != written
+    assert scribe.write(Answer(WHO, [{}] * 21, [{}] * 21, {})).result(0) is None
+    assert journal.threads == {(here, here)}
 
 
 def test_an_event_loop_is_told_what_a_thread_is_told(journal):
