@@ -94,6 +94,31 @@ def test_reopening_goes_on_where_it_stopped(path, keys):
     assert audit(path).size == 3
 
 
+FIRST_TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE entries (place BIGINT PRIMARY KEY, id TEXT NOT NULL UNIQUE, leaf BLOB NOT NULL, content BLOB, private BLOB, subject TEXT);
+CREATE INDEX entries_subject ON entries (subject);
+CREATE TABLE nodes (level BIGINT, place BIGINT, hash BLOB NOT NULL, PRIMARY KEY (level, place));
+CREATE TABLE checkpoints (size BIGINT PRIMARY KEY, note TEXT NOT NULL, public_key TEXT NOT NULL);
+"""
+
+
+def test_a_log_with_the_first_tables_is_read_and_goes_on(path, keys):
+    with sqlite3.connect(path) as store:
+        store.executescript(FIRST_TABLES)
+    log = open_log(path, key=keys[0], secret=keys[1])
+    receipts = [log.append([prediction(f"p{i}")])[0] for i in range(11)]
+    log.append([prediction(f"q{i}") for i in range(70)])
+    places = log.erase("p3", actor="operator")
+    log.close()
+    again = open_log(path, key=keys[0], secret=keys[1])
+    receipts += again.append([prediction("r")])
+    assert [verify_receipt(receipt)[0]["index"] for receipt in receipts] == [*range(11), 82]
+    again.close()
+    report = audit(path, trusted=[again.public_key])
+    assert (report.size, list(report.erased), places) == (83, [3], [3])
+
+
 def test_an_id_is_logged_once(log):
     event = prediction("p")
     log.append([event])
