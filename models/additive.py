@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.linalg import cho_factor, cho_solve, eigh, solve_triangular
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -130,9 +130,10 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
         """Prior sds of the weights and the leading directions of what the data say of them."""
         lower = np.linalg.cholesky(wide * scale**2 @ wide.T + np.diag(noise))
         learned = solve_triangular(lower, wide * scale, lower=True)
-        rank = min(RANK, *learned.shape)
-        _, values, directions = np.linalg.svd(learned, full_matrices=False)
-        self.spread_ = np.asarray(values[:rank, None] * directions[:rank] * scale * self.unit_)
+        # Not a singular value decomposition of `learned`: LAPACK's fast one fails to converge on some finite tables.
+        n, rank = len(wide), min(RANK, *learned.shape)
+        directions = eigh(learned @ learned.T, subset_by_index=(n - rank, n - 1))[1] if rank else np.zeros((n, 0))
+        self.spread_ = np.asarray(directions.T @ learned * scale * self.unit_)
         self.prior_ = scale * self.unit_
 
     def predict(self, X: Any, return_std: bool = False) -> Any:

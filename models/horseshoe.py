@@ -64,6 +64,8 @@ def _draw(gram: Array, target: Array, variance: Array, rng: np.random.Generator)
     noise = rng.standard_normal(len(target))
     mean, drawn = np.zeros(len(target)), noise * np.sqrt(variance)
     heard = np.flatnonzero(variance * gram.diagonal() > HEARD)
+    if not len(heard):
+        return mean, drawn
     precision = np.asfortranarray(gram[np.ix_(heard, heard)])
     precision[np.diag_indices_from(precision)] += 1.0 / variance[heard]
     lower, failed = lapack.dpotrf(precision, lower=1, clean=0, overwrite_a=1)

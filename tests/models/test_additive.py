@@ -76,6 +76,22 @@ def test_predictive_sd_covers(n):
     assert (np.abs(truth - mean) <= 1.645 * sd).mean() == pytest.approx(0.9, abs=0.025)
 
 
+def test_what_is_known_of_the_weights_is_their_posterior_covariance():
+    X, y = _data(n=40, taxa=1.0)
+    model = AdditiveBlockRegressor().fit(X, y)
+    wide = np.hstack([X[[c for c in X if c.startswith(f"{block}:")]].to_numpy() for block in model.block_sd_])
+    noise = np.exp(model.noise_[0] + model.noise_[1] * X["base:baseline"].to_numpy()) * model.unit_**2
+    exact = np.linalg.inv(wide.T / noise @ wide + np.diag(model.prior_**-2.0))
+    assert np.diag(model.prior_**2) - model.spread_.T @ model.spread_ == pytest.approx(exact, abs=1e-9)
+
+
+def test_blocks_that_say_nothing_at_all_leave_the_mean():
+    X = pd.DataFrame(np.zeros((12, 2)), columns=["abundant:0", "abundant:1"])
+    mean, sd = AdditiveBlockRegressor().fit(X, np.arange(12.0)).predict(X, return_std=True)
+    assert mean == pytest.approx(np.full(12, 5.5))
+    assert np.isfinite(sd).all()
+
+
 def test_noise_that_grows_with_severity_is_found():
     rng = np.random.default_rng(5)
     X = pd.DataFrame({"base:baseline": rng.normal(size=600)})

@@ -96,6 +96,13 @@ def test_drawing_the_unheard_from_their_prior_changes_next_to_nothing(monkeypatc
     assert np.std(columns @ (quick.sparse - exact.sparse)) < 0.1 * np.std(columns @ exact.sparse)
 
 
+def test_constant_columns_have_no_weight():
+    y = np.random.default_rng(0).normal(size=50)
+    found = horseshoe(np.ones((50, 1)), np.zeros((50, 3)), y, [2, 1], seed=0)
+    assert np.abs(found.sparse).max() == 0.0
+    assert found.own[0] == pytest.approx(y.mean())
+
+
 def test_columns_that_are_not_numbers_are_refused():
     columns = np.ones((10, 1))
     columns[3] = np.inf
