@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from training.config import RunConfig
 from training.provenance import code_digest
 
 PLACE = Path(".vagus") / "partial"
+KEPT_DAYS = 30  # an interrupted run that nobody takes up within these is given up
 
 
 def folder_of(cohort: Cohort, config: RunConfig) -> Path | None:
@@ -36,6 +38,7 @@ def folder_of(cohort: Cohort, config: RunConfig) -> Path | None:
 def resumable(cohort: Cohort, config: RunConfig, say: Callable[[str], None]) -> Iterator[Path | None]:
     """Give the folder of finished folds, say what of an interrupted run is picked up, and remove it when all is done."""
     folder = folder_of(cohort, config)
+    _give_up_old()
     if before := finished(folder):
         say(f"{before} finished folds of an interrupted run are picked up")
     try:
@@ -46,6 +49,13 @@ def resumable(cohort: Cohort, config: RunConfig, say: Callable[[str], None]) -> 
         raise
     if folder:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _give_up_old() -> None:
+    """Remove the folders of runs that were interrupted long ago."""
+    for folder in PLACE.glob("*/"):
+        if time.time() - folder.stat().st_mtime > KEPT_DAYS * 86_400:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def finished(folder: Path | None) -> int:

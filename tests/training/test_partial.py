@@ -1,6 +1,8 @@
 """An interrupted run goes on where it stopped, gives the same bytes, and picks up nothing that belongs to another run."""
 
 import contextlib
+import os
+import time
 from dataclasses import replace
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from features.synthetic import simulate
 from training import protocol
 from training.config import RunConfig
-from training.partial import finished, folder_of, resumable
+from training.partial import KEPT_DAYS, PLACE, finished, folder_of, resumable
 from training.problem import pose
 from training.protocol import evaluate, outer_splits
 
@@ -78,3 +80,15 @@ def test_what_is_kept_and_picked_up_is_said_and_removed_when_done(cohort, tmp_pa
         assert finished(folder) == 1
     assert said[1:] == ["1 finished folds of an interrupted run are picked up"]
     assert not folder.exists()
+
+
+def test_runs_interrupted_long_ago_are_given_up(cohort, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    old, young = PLACE / "old", PLACE / "young"
+    for folder in (old, young):
+        folder.mkdir(parents=True)
+        (folder / "nested-validation-0.fold").write_bytes(b"x")
+    long_ago = time.time() - (KEPT_DAYS + 1) * 86_400
+    os.utime(old, (long_ago, long_ago))
+    with resumable(cohort, RunConfig(instrument="PHQ-9"), print):
+        assert (old.exists(), young.exists()) == (False, True)
