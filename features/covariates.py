@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,16 +111,15 @@ class NumericCodes(NamedTuple):
     @classmethod
     def of(cls, codes: tuple[CovariateCode, ...]) -> NumericCodes:
         """Lay out the columns of covariates."""
-        ends = np.cumsum([len(code.columns) for code in codes], dtype=np.int64).tolist()
-        starts = [0, *ends[:-1]]
-        numeric = [(code, start) for code, start in zip(codes, starts, strict=True) if code.kind != "categorical"]
+        places = [slice(a, b) for a, b in pairwise(np.cumsum([0, *(len(code.columns) for code in codes)]).tolist())]
+        numeric = [(code, at.start) for code, at in zip(codes, places, strict=True) if code.kind != "categorical"]
         numeric.sort(key=lambda one: one[0].transform)
         kinds = [code.transform for code, _ in numeric]
         curved = [(k, start + 1) for k, (code, start) in enumerate(numeric) if code.curve]
         flagged = [(k, start + 1 + code.curve) for k, (code, start) in enumerate(numeric) if code.indicator]
         bounds = [np.array([getattr(c, name) for c, _ in numeric]) for name in ("low", "high", "centre", "scale")]
         return cls(
-            ends[-1] if ends else 0, tuple(slice(a, b) for a, b in zip(starts, ends, strict=True)),
+            places[-1].stop if places else 0, tuple(places),
             tuple(code.name for code, _ in numeric), bounds[0], bounds[1], bounds[2], bounds[3],
             tuple((kind, slice(kinds.index(kind), kinds.index(kind) + kinds.count(kind))) for kind in sorted({*kinds} - {"identity"})),
             _whole([start for _, start in numeric]),

@@ -1,5 +1,7 @@
 """The two-row rule, the clinic's one row, study centring, and what is learned of a covariate."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -111,6 +113,16 @@ def test_a_columns_type_is_learned(cells, kind, columns):
 @pytest.mark.parametrize("cells", [[1.0] * 10, ["a"] * 10, [None] * 10, [1.0, 2.0] + [None] * 8])
 def test_a_column_that_says_nothing_is_left_out(cells):
     assert learn_code("x", np.array(cells, dtype=object)) is None
+
+
+@pytest.mark.parametrize("column", [None, "all alike", "two kinds"])
+def test_a_cohort_without_a_number_in_its_lifestyle_is_encoded(design, column):
+    kinds = {"all alike": ["x"] * len(design), "two kinds": ["x", "y"] * (len(design) // 2) + ["x"] * (len(design) % 2)}
+    told = {} if column is None else {"habit": np.array(kinds[column], dtype=object)}
+    bare = replace(design, covariates=told)
+    encoder = FeatureEncoder(comparator="placebo").fit(bare.frame())
+    life = [name for name in encoder.encode(bare).columns if name.startswith("life:")]
+    assert len(life) == (2 if column == "two kinds" else 0)
 
 
 def test_a_blank_is_missing_never_zero(encoder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -207,3 +208,21 @@ def test_without_the_switch_no_input_is_kept(server, person, tmp_path_factory):
 def test_keeping_needs_a_place(bundle_folder, capsys):
     assert vagus.main(["serve", "--model", str(bundle_folder), "--keep-inputs", "--no-log"]) == 2
     assert "--state" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_what_is_exported_can_be_trained_on(desk, asked, export, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for i in range(30):
+        baseline = {"instrument": "PHQ-9", "score": 10 + i % 12, "days_ago": 3}
+        one = asked(f"p{i}", intervention=("placebo", "fermented_food")[i % 2], baseline=baseline)
+        desk.outcomes.seen("north", [Outcome(one, float(5 + i % 7), False)])
+    done, folder, _ = export()
+    assert done == 0
+    command = ["train", str(folder), "--instrument", "PHQ-9", "--budget", "1", "--json"]
+    code = vagus.main(command)
+    out, err = capsys.readouterr()
+    assert code == 0, err
+    told = json.loads(out)
+    assert told["run_id"]
+    assert {"mean", "baseline"} <= set(told["reference_rows"])
