@@ -98,7 +98,8 @@ class Bundle:
     def predict(self, design: Design, site: SiteReference | None = None) -> Predictions:
         """Return the answers for a design's rows; `site` centres rows of a study that training never saw."""
         parts = self.encoding.blocks(design, site, self._blocks)
-        contributions = {"origin": np.full(len(design), self.core.intercept), **self.core.points(parts)}
+        own, sd = self.core.moments(parts)
+        contributions = {"origin": np.full(len(design), self.core.intercept), **own}
         raw = np.zeros(len(design))
         for points in contributions.values():
             raw = raw + points
@@ -107,7 +108,7 @@ class Bundle:
         unlike = self.likeness.distance(parts) if self.likeness else np.zeros(len(design))
         new_study = self.calibration.widen if site is None else self.calibration.widen_site
         answered, reasons, factor = self.limits.judge(design, self.encoding, site is not None, new_study, unlike)
-        sd = self.core.sd(parts) * factor
+        sd = sd * factor
         lower, upper = clip_interval(change, (quantile := self.calibration.quantile_of(design)) * sd, low, high)
         if self.calibration.by:
             reasons = with_reason(reasons, "no_interval_for_group", np.isnan(quantile))

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+Moments = tuple[dict[str, Array], Array]
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,15 @@ class Segment:
 
 
 class _Folded(NamedTuple):
-    """An additive core for one arm: contributions × p `weights`, p squared prior sds, rank × p `spread`; each with its offset."""
+    """An additive core for one arm: `rows` × p of the spread's directions, then of contributions, and p squared prior sds.
 
-    weights: Array
-    constant: Array
+    Each has its offset: what the arm adds whoever is given it.
+    """
+
+    rows: Array
+    offset: Array
     prior: Array
     prior_offset: Array
-    spread: Array
-    spread_offset: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,24 +59,26 @@ class AdditiveCore:
 
     def points(self, parts: Mapping[str, Array]) -> dict[str, Array]:
         """Return contribution -> n points."""
-        names = self._contributions
-        points = np.empty((len(names), _rows(parts)))
-        for rows, X, folded in self._by_arm(parts):
-            # Not `@`: einsum adds each row's products in one order, however many rows there are.
-            points[:, rows] = np.einsum("ip,cp->ci", X, folded.weights, optimize=False) + folded.constant[:, None]
-        return dict(zip(names, points, strict=True))
+        return self.moments(parts)[0]
 
     def sd(self, parts: Mapping[str, Array]) -> Array:
         """Return the n predictive standard deviations: noise log-linear in severity, plus what is unknown of the weights."""
-        n = _rows(parts)
+        return self.moments(parts)[1]
+
+    def moments(self, parts: Mapping[str, Array]) -> Moments:
+        """Return points and sd at once."""
+        n, names, rank = _rows(parts), self._contributions, len(self.spread)
         severity = parts["base"][:, 0] if "base" in parts else np.zeros(n)
         log_noise = np.minimum(np.maximum(self.noise[0] + self.noise[1] * severity, -12.0), 6.0)
-        unknown = np.empty(n)
+        points, unknown = np.empty((len(names), n)), np.empty(n)
         for rows, X, folded in self._by_arm(parts):
-            along = np.einsum("ip,rp->ir", X, folded.spread, optimize=False) + folded.spread_offset
+            # Not `@`: einsum adds each row's products in one order, however many rows there are.
+            found = np.einsum("ip,cp->ic", X, folded.rows, optimize=False) + folded.offset
+            along, points[:, rows] = found[:, :rank], found[:, rank:].T
             prior = np.einsum("ip,p->i", X * X, folded.prior, optimize=False) + folded.prior_offset
             unknown[rows] = prior - np.einsum("ir,ir->i", along, along, optimize=False)
-        return np.asarray(np.sqrt(np.exp(log_noise) * self.noise[2] ** 2 + np.maximum(unknown, 0.0)))
+        sd = np.sqrt(np.exp(log_noise) * self.noise[2] ** 2 + np.maximum(unknown, 0.0))
+        return dict(zip(names, points, strict=True)), np.asarray(sd)
 
     @cached_property
     def _contributions(self) -> tuple[str, ...]:
@@ -117,7 +121,7 @@ class AdditiveCore:
             )
             prior[at] += self.prior[stored].reshape(-1, len(times)) ** 2 @ times**2
             spread[:, at] += self.spread[:, stored].reshape(len(spread), -1, len(times)) @ times
-        whole = (weights, prior, spread)
+        whole = (np.concatenate([spread, weights]), prior)
         parts = [part for table in whole for part in (np.ascontiguousarray(table[..., :-1]), table[..., -1])]
         return _Folded(*parts)
 
@@ -144,6 +148,10 @@ class LinearCore:
     def sd(self, parts: Mapping[str, Array]) -> Array:
         """Return the one sd of all rows, the model's inner RMSE."""
         return np.full(_rows(parts), self.rmse)
+
+    def moments(self, parts: Mapping[str, Array]) -> Moments:
+        """Return points and sd."""
+        return self.points(parts), self.sd(parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,6 +197,10 @@ class ForestCore:
     def sd(self, parts: Mapping[str, Array]) -> Array:
         """Return the one sd of all rows, the model's inner RMSE."""
         return np.full(_rows(parts), self.rmse)
+
+    def moments(self, parts: Mapping[str, Array]) -> Moments:
+        """Return points and sd."""
+        return self.points(parts), self.sd(parts)
 
 
 def _rows(parts: Mapping[str, Array]) -> int:

@@ -56,12 +56,12 @@ class Likeness:
         off = np.where(np.isnan(raw), 0.0, raw - self.centre)
         # Not `@`: this einsum adds each row's products in one order, however many rows there are.
         z = np.einsum("ik,jk->ij", off, self.whiten, optimize=False)
-        return np.asarray(np.sqrt((z * z).sum(axis=1)) / max(self.near, 1e-9))
+        return np.asarray(np.sqrt(np.add.reduce(z * z, axis=1)) / max(self.near, 1e-9))
 
 
 def _score(block: str, part: Array) -> Array:
     """Return a block's score per row; NaN where nothing was measured (all columns 0, their training mean)."""
     if block == "base":
         return part[:, 0]
-    size = (part * part).sum(axis=1)
+    size = np.add.reduce(part * part, axis=1)
     return np.where(size > 0, np.sqrt(size / part.shape[1]), np.nan)

@@ -84,7 +84,7 @@ def design_of(patients: Sequence[PatientInput], *, unit: str = "counts", functio
         arm=_objects([arm_name(one.arm) for one in patients]), study=_objects([one.study or "" for one in patients]),
         lag=np.array([np.nan if one.lag is None else float(one.lag) for one in patients]), genera=genera,
         abundance=abundance, stool=np.array([one.taxa is not None for one in patients], dtype=bool), unit=unit,
-        covariates=_lifestyle(patients), follow_up=nothing, label=_objects([None] * n),
+        covariates=_lifestyle(patients), follow_up=nothing, label=np.empty(n, dtype=object),
         function_names=() if shares is None else shares.lineages,
         functions=None if shares is None else shares.rows(ids), protocol=_objects([one.protocol for one in patients]),
     )  # fmt: skip
@@ -92,7 +92,8 @@ def design_of(patients: Sequence[PatientInput], *, unit: str = "counts", functio
 
 def _lifestyle(patients: Sequence[PatientInput]) -> Columns:
     names = sorted({name for patient in patients for name in patient.lifestyle})
-    return {name: _objects([patient.lifestyle.get(name) for patient in patients]) for name in names}
+    cells = [[patient.lifestyle.get(name) for patient in patients] for name in names]
+    return dict(zip(names, np.array(cells, dtype=object).reshape(len(names), len(patients)), strict=True))
 
 
 def _genera(samples: Sequence[Mapping[str, float] | None]) -> tuple[tuple[str, ...], Array]:
