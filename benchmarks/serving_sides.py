@@ -10,7 +10,9 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -135,14 +137,15 @@ class _Client:
         return (int(head.split()[1]), body) if len(body) >= int(names[b"content-length"]) else None
 
 
-def load(side: Side, message: bytes, count: int, connections: int = 1) -> Cost:
-    """Send a request `count` times over some connections, each waiting for its reply; return the cost."""
+def load(side: Side, message: bytes | Sequence[bytes], count: int, connections: int = 1) -> Cost:
+    """Send a request, or several in turn, `count` times over some connections, each waiting for its reply; return the cost."""
+    messages = cycle([message] if isinstance(message, bytes) else message)
     cost, clients = Cost(), [_Client(side.port) for _ in range(connections)]
     waiting = selectors.DefaultSelector()
     begun, cpu, left = time.perf_counter(), side.cpu(), count
     for client in clients:
         waiting.register(client.socket, selectors.EVENT_READ, client)
-        client.ask(message)
+        client.ask(next(messages))
         left -= 1
     while len(cost.latencies) < count:
         for key, _ in waiting.select(timeout=120) or [_gave_up()]:
@@ -153,7 +156,7 @@ def load(side: Side, message: bytes, count: int, connections: int = 1) -> Cost:
             cost.failed += done[0] != 200
             cost.last = done[1]
             if left > 0 and done[0]:
-                key.data.ask(message)
+                key.data.ask(next(messages))
                 left -= 1
             else:
                 waiting.unregister(key.fileobj)
