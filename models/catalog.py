@@ -7,7 +7,7 @@ variance is zero), so a challenger must beat it by more than one standard error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,8 +36,8 @@ RAW = "taxon"  # the pseudo-block of untransformed abundances
 class Entry:
     """One row of the catalogue: which blocks it sees (None = all encoded ones), how it is made, what is searched.
 
-    `staged` predicts from the first k trees of a fitted ensemble: a grid over `n_estimators` is then read off one fit, because
-    the first k trees are the very trees that a fit of k trees would have grown.
+    `staged` predicts from the first k trees of a fitted ensemble, for several k: a grid over `n_estimators` is then read off one
+    fit, because the first k trees are the very trees that a fit of k trees would have grown.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Entry:
     blocks: tuple[str, ...] | None = None
     grid: tuple[Params, ...] = ({},)
     reference: bool = False
-    staged: Callable[[Any, Array, int], Array] | None = None
+    staged: Callable[[Any, Array, Sequence[int]], list[Array]] | None = None
 
 
 def _additive(params: Params, seed: int) -> Any:
@@ -57,12 +57,14 @@ def _forest(params: Params, seed: int) -> Any:
     return RandomForestRegressor(**{"n_estimators": 100, "n_jobs": 1, "random_state": seed, **params})
 
 
-def _first_trees(model: Any, X: Array, k: int) -> Array:
-    return np.asarray(np.mean([tree.predict(X) for tree in model.estimators_[:k]], axis=0))
+def _first_trees(model: Any, X: Array, counts: Sequence[int]) -> list[Array]:
+    single = X.astype(np.float32)  # as trees compare; converted once, not once a tree
+    grown = np.cumsum([tree.predict(single, check_input=False) for tree in model.estimators_], axis=0)
+    return [grown[k - 1] / k for k in counts]
 
 
-def _first_rounds(model: Any, X: Array, k: int) -> Array:
-    return np.asarray(model.predict(X, iteration_range=(0, k)), dtype=float)
+def _first_rounds(model: Any, X: Array, counts: Sequence[int]) -> list[Array]:
+    return [np.asarray(model.predict(X, iteration_range=(0, k)), dtype=float) for k in counts]
 
 
 def _boosted(params: Params, seed: int) -> Any:

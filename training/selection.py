@@ -166,7 +166,7 @@ def _group_predictions(
     columns = [name for name in columns_of(list(train.columns), entry) if not name.startswith(f"{RAW}:")]
     largest = max(group, key=lambda config: int(config.params["n_estimators"]))
     model = fit_entry(entry, largest.params, train[columns], y, seed=seed)
-    return [entry.staged(model, test[columns].to_numpy(), int(config.params["n_estimators"])) for config in group]
+    return entry.staged(model, test[columns].to_numpy(), [int(config.params["n_estimators"]) for config in group])
 
 
 def _per_subject(losses: Array, subjects: Any) -> Array:
