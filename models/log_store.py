@@ -35,6 +35,7 @@ _SCHEMA = (
 _SQLITE = {"blob": "BLOB", "whole": "INTEGER", "keyed": "WITHOUT ROWID"}
 _POSTGRES = {"blob": "BYTEA", "whole": "BIGINT", "keyed": ""}
 _WAIT_SECONDS = 30.0
+_CACHE_KB, _FOLD_PAGES = 16_000, 4000
 
 
 #: Rows in one INSERT, within what every database takes as parameters.
@@ -147,6 +148,10 @@ class SqliteStore:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA secure_delete=ON")
+            # Ids and subjects fall anywhere in their indexes: what one commit touches, the next ones do too. Pages that are
+            # held, and folded back into the file less often, are written once for several commits.
+            connection.execute(f"PRAGMA cache_size=-{_CACHE_KB}")
+            connection.execute(f"PRAGMA wal_autocheckpoint={_FOLD_PAGES}")
         return connection
 
     @contextmanager
