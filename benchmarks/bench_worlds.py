@@ -56,6 +56,8 @@ SCENARIOS = {
     "F": Scenario("5,000 ASVs", 800, World(microbiome=1.9, moderation=1.4, noise=2.8, asv_per_genus=23)),
     "G": Scenario("the arm follows severity and age", 1200, World(microbiome=1.6, moderation=1.4, confounded=0.5)),
     "H": Scenario("served older, sicker, more antibiotics, fewer reads", 1000, World(microbiome=1.8, moderation=1.4, noise=2.8, shift=1.0)),
+    "P": Scenario("arms act through the genera that matter anyway", 800,
+                  World(microbiome=1.9, moderation=1.4, noise=2.8, truth="shared")),
     "S": Scenario("two genera carry it (sparse)", 800, World(microbiome=1.9, moderation=1.0, truth="sparse")),
     "T": Scenario("thresholds, not log-linear", 1000, World(microbiome=2.2, moderation=1.4, noise=2.6, truth="threshold")),
     "W": Scenario("whole families carry it", 800, World(microbiome=1.9, moderation=1.0, truth="family")),

@@ -31,16 +31,16 @@ ARM_POINTS = {
 }
 SEVERITY, MEASURED = 4.2, 2.2  # sd of true severity and of its measurement at baseline, in points
 LASTING = 0.75 * SEVERITY  # what of the severity is still there at follow-up
-TRUTHS = ("linear", "threshold", "sparse", "family")
+TRUTHS = ("linear", "threshold", "sparse", "family", "shared")
 
 
 @dataclass(frozen=True)
 class World:
     """What is true in a simulated world; sizes are standard deviations in PHQ-9 points.
 
-    `truth`: `linear` log-ratios of genera, `threshold` steps in them and in lifestyle, `sparse` two genera, `family` whole
-    families. `confounded`: how strongly severity and age decide the arm (0 = randomised). `shift`: how much older and sicker another
-    population is, with more antibiotics and fewer reads (0 = alike).
+    `truth`: `linear` log-ratios of genera, `threshold` steps in them and in lifestyle, `sparse` two genera, `family` whole families, `shared`
+    arms that act through the genera that matter anyway. `confounded`: how strongly severity and age decide the arm (0 = randomised).
+    `shift`: how much older and sicker another population is, with more antibiotics and fewer reads (0 = alike).
     """
 
     microbiome: float = 1.6
@@ -124,6 +124,7 @@ class _Taxa:
         mean = rng.normal(0.0, 2.8, len(lineages))
         common = np.argsort(mean)[-45:]
         general = _balance(rng, common, family, len(lineages), world.truth)
+        common = np.flatnonzero(general) if world.truth == "shared" else common
         special = np.column_stack([_balance(rng, common, family, len(lineages), world.truth) for _ in world.arms])
         return cls(mean, family, general, special, world.truth)
 

@@ -116,7 +116,7 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
         root = np.sqrt(noise)[:, None]
         own = np.column_stack([1.0 / root, (_beside(parts, len(y)) * prior / root)[:, prior > 0]])
         sparse = _beside({block: parts[block] for block in taxa}, len(y)) / root
-        found = horseshoe(own, sparse, y / root[:, 0], [*widths.values()], self.seed)
+        found = horseshoe(own, sparse, y / root[:, 0], [*widths.values()], self._taxa(widths), self.seed)
         weights = np.zeros(len(prior))
         weights[prior > 0] = found.own[1:] * prior[prior > 0]
         weights[np.concatenate([np.full(part.shape[1], block in taxa) for block, part in parts.items()])] += (
@@ -125,6 +125,12 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
         own_scale = np.split(found.scale, np.cumsum([*widths.values()])[:-1])
         scale |= {block: np.hypot(scale[block], sd) for block, sd in zip(taxa, own_scale, strict=True)}
         return float(found.own[0]), weights
+
+    def _taxa(self, widths: Mapping[str, int]) -> npt.NDArray[np.int64]:
+        """Return the taxon of each column of some blocks, by number: one and the same in a block and under every arm."""
+        copies = {block: width // len(self.blocks_[_own(block)]) for block, width in widths.items()}
+        names = [f"{_own(block)}:{j // copies[block]}" for block, width in widths.items() for j in range(width)]
+        return np.unique(names, return_inverse=True)[1]
 
     def _spread(self, wide: Array, scale: Array, noise: Array) -> None:
         """Prior sds of the weights and the leading directions of what the data say of them."""

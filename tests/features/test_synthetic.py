@@ -11,6 +11,7 @@ WORLDS = {
     "confounded": World(confounded=0.5),
     "shifted": World(shift=1.0),
     "families": World(truth="family"),
+    "shared taxa": World(truth="shared"),
 }
 
 
