@@ -34,6 +34,7 @@ from training.problem import pose
 from training.protocol import evaluate, outer_splits
 
 ROWS, CLIENTS, OTHERS, CLOSE = 1000, 32, 300, 1e-6
+PAUSE = 0.005  # seconds: about what a commit waits for a disk that others use too
 #: What is compared, as (title, goal as a ratio, smaller is better for Vagus).
 GOALS = {
     "cpu": ("CPU per request, one row", 50), "rate": (f"requests/s, {CLIENTS} clients", 100),
@@ -133,6 +134,8 @@ def measure(sides: dict[str, Side], ask: dict[str, Any], rounds: int) -> dict[st
         "vagus others": lambda: load(sides["vagus"], ask["others"], 600),
         "unlogged one": lambda: load(sides["echo"], ask["vagus"], 1000),
         "echo one": lambda: load(sides["echo"], ask["echo"], 1500),
+        "unlogged, a pause between": lambda: load(sides["echo"], ask["vagus"], 300, pause=PAUSE),
+        "echo, a pause between": lambda: load(sides["echo"], ask["echo"], 300, pause=PAUSE),
         "mlflow 32": lambda: load(sides["mlflow"], ask["mlflow"], 48, CLIENTS),
         "vagus 32": lambda: load(sides["vagus"], ask["vagus"], 3000, CLIENTS),
         "unlogged 32": lambda: load(sides["echo"], ask["vagus"], 3000, CLIENTS),

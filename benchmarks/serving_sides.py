@@ -137,8 +137,11 @@ class _Client:
         return (int(head.split()[1]), body) if len(body) >= int(names[b"content-length"]) else None
 
 
-def load(side: Side, message: bytes | Sequence[bytes], count: int, connections: int = 1) -> Cost:
-    """Send a request, or several in turn, `count` times over some connections, each waiting for its reply; return the cost."""
+def load(side: Side, message: bytes | Sequence[bytes], count: int, connections: int = 1, pause: float = 0.0) -> Cost:
+    """Send a request, or several in turn, `count` times over some connections, each waiting for its reply; return the cost.
+
+    `pause` is in seconds, before each further request.
+    """
     messages = cycle([message] if isinstance(message, bytes) else message)
     cost, clients = Cost(), [_Client(side.port) for _ in range(connections)]
     waiting = selectors.DefaultSelector()
@@ -156,6 +159,8 @@ def load(side: Side, message: bytes | Sequence[bytes], count: int, connections: 
             cost.failed += done[0] != 200
             cost.last = done[1]
             if left > 0 and done[0]:
+                if pause:
+                    time.sleep(pause)
                 key.data.ask(next(messages))
                 left -= 1
             else:
