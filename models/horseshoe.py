@@ -4,8 +4,7 @@ The weight of column j of taxon t in block b is N(0, tau_b^2 gamma_t^2 lambda_j^
 the others next to nothing (Carvalho, Polson & Scott 2010, Biometrika 97:465), and a taxon that matters in one place, by itself or under
 an arm, is more likely to matter in another (Xu et al. 2016, Bayesian grouped horseshoe). Updates of the scales: Makalic & Schmidt 2016,
 IEEE Signal Process Lett 23:179. tau is drawn once given the weights and once given their directions (interweaving: Yu &
-Meng 2011, J Comput Graph Stat 20:531); without the second draw it hardly moves in a few hundred sweeps, and a block of noise keeps what
-it began with. Columns whose prior is too narrow for the data to be heard are drawn from it (Johndrow, Orenstein & Bhattacharya 2020,
+Meng 2011, J Comput Graph Stat 20:531), so that a block of noise leaves what it began with sooner. Columns whose prior is too narrow for the data to be heard are drawn from it (Johndrow, Orenstein & Bhattacharya 2020,
 J Mach Learn Res 21:73): most are, and the cost of a sweep is cubic in those that are not.
 """
 
