@@ -3,9 +3,9 @@
 The weight of column j of taxon t in block b is N(0, tau_b^2 gamma_t^2 lambda_j^2), each factor half-Cauchy: few columns may be large and
 the others next to nothing (Carvalho, Polson & Scott 2010, Biometrika 97:465), and a taxon that matters in one place, by itself or under
 an arm, is more likely to matter in another (Xu et al. 2016, Bayesian grouped horseshoe). Updates of the scales: Makalic & Schmidt 2016,
-IEEE Signal Process Lett 23:179. tau is drawn once given the weights and once given their directions (interweaving: Yu &
-Meng 2011, J Comput Graph Stat 20:531), so that a block of noise leaves what it began with sooner. Columns whose prior is too narrow for the data to be heard are drawn from it (Johndrow, Orenstein & Bhattacharya 2020,
-J Mach Learn Res 21:73): most are, and the cost of a sweep is cubic in those that are not.
+IEEE Signal Process Lett 23:179. tau is drawn once given the weights and once given their directions (interweaving: Yu & Meng 2011, J Comput
+Graph Stat 20:531), so that a block of noise leaves what it began with sooner. Columns whose prior is too narrow for the data to be heard are
+drawn from it (Johndrow, Orenstein & Bhattacharya 2020, J Mach Learn Res 21:73): most are, and a sweep's cost is cubic in those that are not.
 """
 
 from __future__ import annotations
