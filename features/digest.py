@@ -8,17 +8,46 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 #: Made once: `json.dumps` makes an encoder for every call with such settings.
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_OPTIONS = (
+    orjson.OPT_SORT_KEYS
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+)
+_HOLDERS = frozenset({dict, list, tuple})
+_EXPONENT = re.compile(rb"e[+-]?\d+(?:[],}]|$)")
 
 
 def canonical_json(value: Any) -> bytes:
     """Return the one byte string that stands for a JSON value; raises ValueError on NaN or infinity."""
-    return _ENCODER.encode(value).encode()
+    try:
+        text = orjson.dumps(value, option=_OPTIONS)  # a quarter of the time, and the same bytes unless:
+    except TypeError:
+        return _ENCODER.encode(value).encode()
+    if b"0.0000" in text or _EXPONENT.search(text):  # it writes the smallest and the largest numbers otherwise,
+        return _ENCODER.encode(value).encode()
+    if b"null" in text and text.count(b"null") != _nulls_in(value):  # and NaN as null
+        return _ENCODER.encode(value).encode()
+    return text
+
+
+def _nulls_in(value: Any) -> int:
+    if type(value) is dict:
+        return sum(
+            [1 if own is None else _nulls_in(own) for own in value.values() if own is None or type(own) in _HOLDERS]
+        )
+    if type(value) in _HOLDERS:
+        return sum([1 if own is None else _nulls_in(own) for own in value if own is None or type(own) in _HOLDERS])
+    return int(value is None)
 
 
 def sha256(data: bytes) -> str:
