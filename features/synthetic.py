@@ -18,6 +18,7 @@ from scipy.stats import norm
 from features.cohort import Cohort, CohortInfo
 from features.counts import Counts
 from features.design import Objects
+from features.simulated_lifestyle import lifestyle, who_gains
 
 Array = npt.NDArray[np.float64]
 
@@ -38,6 +39,7 @@ TRUTHS = ("linear", "threshold", "sparse", "family", "shared")
 class World:
     """What is true in a simulated world; sizes are standard deviations in PHQ-9 points.
 
+    `moderation`: how much taxa decide whom an arm helps, `personal`: how much lifestyle and severity do.
     `truth`: `linear` log-ratios of genera, `threshold` steps in them and in lifestyle, `sparse` two genera, `family` whole families, `shared`
     arms that act through the genera that matter anyway. `confounded`: how strongly severity and age decide the arm (0 = randomised).
     `shift`: how much older and sicker another population is, with more antibiotics and fewer reads (0 = alike).
@@ -46,6 +48,7 @@ class World:
     microbiome: float = 1.6
     moderation: float = 1.2
     lifestyle: float = 1.2
+    personal: float = 0.0
     noise: float = 3.0
     arms: tuple[str, ...] = ARMS
     truth: str = "linear"
@@ -69,7 +72,7 @@ def simulate(*, subjects: int, seed: int, studies: int = 1, null: bool = False, 
     study = people.integers(studies, size=subjects) + (100 * population if studies > 1 else 0)
     latent = taxa.abundances(people, study, world.study_shift * (studies > 1))
     shift = world.shift if population else 0.0
-    life, effect = _lifestyle(people, subjects, shift, world.truth)
+    life, effect = lifestyle(people, subjects, shift, world.truth)
     severity = people.normal(size=subjects) + 0.5 * shift
     baseline = np.clip(np.round(13 + SEVERITY * severity + people.normal(0, MEASURED, subjects)), 3, 27)
     arm = people.integers(len(world.arms), size=subjects)
@@ -77,6 +80,9 @@ def simulate(*, subjects: int, seed: int, studies: int = 1, null: bool = False, 
         arm = _chosen_arm(people, world, (baseline - 13) / SEVERITY + (life["age_years"] - 42) / 13)
     shared = 11.3 + LASTING * severity + world.lifestyle * effect
     centre = _centres(taxa, latent, shared, null, world)
+    gains, by_severity = who_gains(nature, life, severity, len(world.arms))
+    centre += world.personal * gains
+    slope = LASTING + world.personal * by_severity
     drawn = centre[np.arange(subjects), arm] + people.normal(0, world.noise, subjects)
     names = np.array([f"S{population}{i:05d}" for i in range(subjects)], dtype=object)
     counts = _reads(people, latent, names, _lineages(), world, shift)
@@ -86,7 +92,7 @@ def simulate(*, subjects: int, seed: int, studies: int = 1, null: bool = False, 
     )
     truth = {
         "subject_id": np.repeat(names, len(world.arms)).tolist(), "arm": list(world.arms) * subjects,
-        "expected_change": (_seen(centre, severity, baseline, world.noise, 0.5 * shift) - baseline[:, None]).ravel().tolist(),
+        "expected_change": (_seen(centre, severity, baseline, world.noise, 0.5 * shift, slope) - baseline[:, None]).ravel().tolist(),
     }  # fmt: skip
     return cohort, truth
 
@@ -158,18 +164,20 @@ def _balance(rng: np.random.Generator, common: Any, family: Any, t: int, truth: 
     return weights
 
 
-def _seen(centre: Array, severity: Array, baseline: Array, noise: float, usual: float) -> Array:
+def _seen(centre: Array, severity: Array, baseline: Array, noise: float, usual: float,
+          slope: Array) -> Array:  # fmt: skip
     """Return the people × arms expected scores given the observed baseline: the latent severity is not seen.
 
-    Severity given baseline is normal (both are, but for rounding and the ends of the scale); `usual` is its mean.
+    Severity given baseline is normal (both are, but for rounding and the ends of the scale); `usual` is its mean, `slope` the points per
+    arm that it moves the follow-up by.
     """
     share = SEVERITY**2 / (SEVERITY**2 + MEASURED**2)
     guess = usual + share * ((baseline - 13) / SEVERITY - usual)
-    left = LASTING * np.sqrt(1 - share)
-    return _expected_score(centre + LASTING * (guess - severity)[:, None], float(np.hypot(noise, left)))
+    left = slope * np.sqrt(1 - share)
+    return _expected_score(centre + (guess - severity)[:, None] * slope, np.hypot(noise, left))
 
 
-def _expected_score(centre: Array, noise: float) -> Array:
+def _expected_score(centre: Array, noise: Array) -> Array:
     """E[clip(round(N(centre, noise)), 0, 27)] = sum of P(score > k)."""
     return np.asarray(sum(norm.sf((k + 0.5 - centre) / noise) for k in range(27)))
 
@@ -177,29 +185,6 @@ def _expected_score(centre: Array, noise: float) -> Array:
 def _lineages() -> list[str]:
     text = files("features.data").joinpath("simulated_genera.txt").read_text(encoding="utf-8")
     return [line for line in text.splitlines() if line and not line.startswith("#")]
-
-
-def _lifestyle(rng: np.random.Generator, n: int, shift: float, truth: str) -> tuple[dict[str, Array], Array]:
-    """Return the lifestyle columns and their joint effect, scaled to sd 1 in a population that is not shifted (positive = worse)."""
-    fibre, sleep = np.round(rng.lognormal(2.9, 0.4, n), 1), np.round(np.clip(rng.normal(7.0, 1.1, n), 3, 12), 1)
-    life = {
-        "age_years": np.round(np.clip(rng.normal(42 + 10 * shift, 13, n), 18, 85)), "sex": rng.integers(2, size=n).astype(float),
-        "bmi": np.round(np.clip(rng.normal(26, 4.5, n), 16, 50), 1), "fibre_g_day": fibre, "sleep_h": sleep,
-        "fermented_servings_day": np.round(rng.gamma(1.2, 0.8, n), 1), "exercise_min_week": np.round(rng.gamma(1.5, 70, n)),
-        "antibiotics_3m": (rng.random(n) < 0.12 + 0.2 * shift).astype(float), "ssri": (rng.random(n) < 0.35).astype(float),
-        "smoking": (rng.random(n) < 0.2).astype(float), "alcohol_units_week": np.round(rng.gamma(1.0, 5.0, n), 1),
-    }  # fmt: skip
-    if truth == "threshold":
-        steps = (
-            1.2 * (life["sleep_h"] < 6)
-            - (fibre > 22)
-            - 0.8 * (life["exercise_min_week"] > 150)
-            + 0.8 * (life["bmi"] > 30)
-        )
-        return life, np.asarray((steps - steps.mean()) / steps.std())
-    effect = -0.6 * np.log(fibre) + 0.45 * (sleep - 7.0) ** 2 / 1.5 - 0.06 * np.sqrt(life["exercise_min_week"])
-    effect = effect + 0.4 * life["ssri"] + 0.3 * life["smoking"] + 0.25 * life["antibiotics_3m"]
-    return life, np.asarray((effect - effect.mean()) / effect.std())
 
 
 def _reads(rng: np.random.Generator, latent: Array, names: Objects, lineages: list[str], world: World,

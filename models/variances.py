@@ -28,12 +28,16 @@ class Prior:
 # Blocks that are surely there have a log-normal prior: its mode never collapses to nothing, as a marginal likelihood's does
 # in small trials. Microbiome blocks have a tight exponential one (penalised complexity): about 2/13^2 = 1 % of the variance is
 # expected of each, and one that says nothing goes to zero. That the effect of an arm differs between people is likely but never visible in
-# a variance at these sizes, so those blocks are kept small rather than dropped.
+# a variance at these sizes, so those blocks are kept small rather than dropped. An arm's block has a column for each arm and column it modifies,
+# of which a person has few that are not zero: its sd is some three times what it means in points.
 PRIORS: Mapping[str, Prior] = {
     "base": Prior(median=0.45, width=0.5), "arm": Prior(median=0.2, width=0.7), "life": Prior(median=0.25, width=0.7),
     "curve": Prior(rate=6.0), "study": Prior(rate=4.0), "all": Prior(rate=1.0),
+    "arm×base": Prior(median=0.05, width=0.6), "arm×life": Prior(median=0.4, width=0.6),
     "arm×abundant": Prior(rate=4.0, median=0.2, width=0.6), "arm×family": Prior(rate=4.0, median=0.1, width=0.6),
 }  # fmt: skip
+# Few people seldom show that genera say something, and as seldom that they say nothing: then these are not dropped either.
+FEW: Mapping[str, Prior] = {"abundant": Prior(median=0.15, width=0.6), "rare": Prior(median=0.05, width=0.6)}
 TIGHT = Prior(rate=13.0)
 
 

@@ -12,6 +12,7 @@ WORLDS = {
     "shifted": World(shift=1.0),
     "families": World(truth="family"),
     "shared taxa": World(truth="shared"),
+    "lifestyle decides whom an arm helps": World(personal=2.0),
 }
 
 

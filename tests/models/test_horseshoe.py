@@ -59,6 +59,17 @@ def test_a_block_of_noise_says_next_to_nothing(seed):
     assert np.var(columns @ found.sparse) < 0.02 * np.var(y)
 
 
+def test_a_block_of_noise_is_believed_less_for_drawing_its_scale_along_its_weights_too(monkeypatch):
+    def believed(seed):
+        rng = np.random.default_rng(seed)
+        columns, y = rng.normal(size=(400, 200)), rng.normal(size=400)
+        return np.median(horseshoe(np.ones((400, 1)), columns, y, [200], np.arange(200), seed=seed).scale)
+
+    interwoven = np.mean([believed(seed) for seed in range(4)])
+    monkeypatch.setattr("models.horseshoe._Chain._along", lambda *_: None)
+    assert interwoven < 0.6 * np.mean([believed(seed) for seed in range(4)])
+
+
 def test_a_block_of_noise_does_not_take_from_a_block_that_speaks():
     rng = np.random.default_rng(5)
     columns, _, y = needles(rng)
