@@ -107,11 +107,13 @@ def row_sums(table: Array) -> Array:
 
 def summed_columns(amount: Array, at: npt.NDArray[np.int64], width: int) -> Array:
     """Return the n × width sums of the columns that share a position `at`, added from left to right in every row."""
+    if len(amount) == 1:
+        return np.asarray(np.bincount(at, weights=amount[0], minlength=width), dtype=float)[None]
     if len(at) and np.bincount(at).max() == 1:  # a column each: nothing to add
         alone = np.zeros((len(amount), width))
         alone[:, at] = amount
         return alone
-    cell = at if len(amount) == 1 else (np.arange(len(amount))[:, None] * width + at).ravel()
+    cell = (np.arange(len(amount))[:, None] * width + at).ravel()
     # bincount adds in storage order, hence the same bits for a row alone and in a table.
     sums = np.bincount(cell, weights=np.ascontiguousarray(amount).ravel(), minlength=len(amount) * width)
     return np.asarray(sums, dtype=float).reshape(len(amount), width)

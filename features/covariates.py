@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -13,11 +13,11 @@ import numpy.typing as npt
 from features.counts import Array
 from features.design import Objects, numbers_of
 
-TRANSFORMS: Mapping[str, Callable[[Array], Array]] = {
-    "identity": lambda x: x,
-    "log1p": lambda x: np.log1p(np.maximum(x, 0.0)),
-    "log": lambda x: np.log(np.maximum(x, 0.1)),
-    "sqrt": lambda x: np.sqrt(np.maximum(x, 0.0)),
+#: Transform -> its function, and the least number that it is given; "identity" needs neither.
+TRANSFORMS: Mapping[str, tuple[np.ufunc, float]] = {
+    "log1p": (np.log1p, 0.0),
+    "log": (np.log, 0.1),
+    "sqrt": (np.sqrt, 0.0),
 }
 
 
@@ -92,8 +92,9 @@ class NumericCodes(NamedTuple):
     """The numeric ones among some covariates, as arrays of k: worked out together, a fraction of the cost of one by one.
 
     `names` are in the order of their transforms, each a run of them. `places` says, per covariate of any kind, which of `width`
-    columns it fills; the index arrays pick columns of the numeric ones: `own` for the number itself, `curved` and `flagged` for
-    those with a square and with an indicator.
+    columns it fills; numbers are held between the two bounds `held`, the training range as far as a transform can take it. The
+    index arrays pick columns of the numeric ones: `own` for the number itself, `curved` and `flagged` for those with a square
+    and with an indicator.
     """
 
     width: int
@@ -101,9 +102,10 @@ class NumericCodes(NamedTuple):
     names: tuple[str, ...]
     low: Array
     high: Array
+    held: tuple[Array, Array]
     centre: Array
     scale: Array
-    transforms: tuple[tuple[str, slice], ...]
+    transforms: tuple[tuple[np.ufunc, slice], ...]
     own: npt.NDArray[np.int64]
     curved: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
     flagged: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
@@ -117,11 +119,15 @@ class NumericCodes(NamedTuple):
         kinds = [code.transform for code, _ in numeric]
         curved = [(k, start + 1) for k, (code, start) in enumerate(numeric) if code.curve]
         flagged = [(k, start + 1 + code.curve) for k, (code, start) in enumerate(numeric) if code.indicator]
-        bounds = [np.array([getattr(c, name) for c, _ in numeric]) for name in ("low", "high", "centre", "scale")]
+        low, high, centre, scale = (
+            np.array([getattr(c, name) for c, _ in numeric]) for name in ("low", "high", "centre", "scale")
+        )
+        least = np.array([TRANSFORMS.get(kind, (None, -np.inf))[1] for kind in kinds])
+        runs = [(kind, kinds.index(kind)) for kind in dict.fromkeys(kinds) if kind in TRANSFORMS]
         return cls(
             places[-1].stop if places else 0, tuple(places),
-            tuple(code.name for code, _ in numeric), bounds[0], bounds[1], bounds[2], bounds[3],
-            tuple((kind, slice(kinds.index(kind), kinds.index(kind) + kinds.count(kind))) for kind in sorted({*kinds} - {"identity"})),
+            tuple(code.name for code, _ in numeric), low, high, (np.maximum(low, least), np.maximum(high, least)), centre, scale,
+            tuple((TRANSFORMS[kind][0], slice(at, at + kinds.count(kind))) for kind, at in runs),
             _whole([start for _, start in numeric]),
             (_whole([k for k, _ in curved]), _whole([at for _, at in curved])),
             (_whole([k for k, _ in flagged]), _whole([at for _, at in flagged])),
@@ -130,16 +136,19 @@ class NumericCodes(NamedTuple):
     def fill(self, found: Array, raw: Array) -> Array:
         """Write the columns of n × k raw numbers (NaN: blank) into the n × width numbers; return them."""
         blank = np.isnan(raw)
-        held = np.minimum(np.fmax(raw, self.low), self.high)  # a blank becomes the lowest, then 0
-        for kind, run in self.transforms:
-            held[:, run] = TRANSFORMS[kind](held[:, run])
-        z = np.where(blank, 0.0, (held - self.centre) / self.scale)
+        z = np.fmax(raw, self.held[0])  # a blank becomes the lowest, then 0
+        np.minimum(z, self.held[1], out=z)
+        for function, run in self.transforms:
+            function(part := z[:, run], out=part)
+        z -= self.centre
+        z /= self.scale
+        z[blank] = 0.0
         found[:, self.own] = z
         if len(self.curved[0]):
-            square = z[:, self.curved[0]]
-            found[:, self.curved[1]] = np.where(blank[:, self.curved[0]], 0.0, square * square - 1.0)
+            square = np.take(z, self.curved[0], axis=1)
+            found[:, self.curved[1]] = np.where(np.take(blank, self.curved[0], axis=1), 0.0, square * square - 1.0)
         if len(self.flagged[0]):
-            found[:, self.flagged[1]] = blank[:, self.flagged[0]]
+            found[:, self.flagged[1]] = np.take(blank, self.flagged[0], axis=1)
         return found
 
     def outside(self, raw: Array, slack: float) -> npt.NDArray[np.bool_]:

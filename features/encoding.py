@@ -88,8 +88,7 @@ class Encoding:
         self, design: Design, site: SiteReference | None = None, only: Collection[str] | None = None
     ) -> dict[str, Array]:
         """Return block -> n × columns numbers, those of `only` where given; blocks without columns are left out."""
-        z = (design.baseline - self.baseline_centre) / self.baseline_scale
-        z = np.where(np.isnan(z), 0.0, z)
+        z = _zero_for_nan((design.baseline - self.baseline_centre) / self.baseline_scale)
         taxa = self._centred(design, self._ratios(design), site)
         life = self._life_columns(design)
         parts: dict[str, Callable[[], Array]] = {
@@ -120,10 +119,13 @@ class Encoding:
         """Genera and families side by side: half the steps, of which each costs a single row as much as its work."""
         amount = self.aligned(design)
         families = summed_columns(amount, self.family_of, len(self.families))
-        logs = np.log(np.concatenate([amount, families], axis=1) + self.pseudo)
+        logs = np.concatenate([amount, families], axis=1)
+        np.log(np.add(logs, self.pseudo, out=logs), out=logs)
         anchor = np.take(logs, self._anchors, axis=1)
-        centre = (anchor.sum(axis=1) / max(anchor.shape[1], 1))[:, None]
-        return np.asarray(logs - centre + np.where(design.stool, 0.0, np.nan)[:, None])
+        logs -= (np.add.reduce(anchor, axis=1) / max(anchor.shape[1], 1))[:, None]
+        if not np.logical_and.reduce(design.stool):
+            logs[~design.stool] = np.nan
+        return logs
 
     def aligned(self, design: Design) -> Array:
         """Return the n × genera amounts in the vocabulary's order: absent is zero, unseen is dropped.
@@ -139,7 +141,7 @@ class Encoding:
 
     def unseen_share(self, design: Design) -> Array:
         """Return, per row, the share of abundance in taxa outside the vocabulary, 0 to 1."""
-        known = row_sums(design.abundance * _known(design.genera, self.genera).mark)
+        known = row_sums(np.take(design.abundance, _known(design.genera, self.genera).columns, axis=1))
         there = design.total > 0
         return np.asarray(1.0 - known / np.where(there, design.total, 1.0)) * there
 
@@ -149,7 +151,7 @@ class Encoding:
         found = np.empty((n, self._numeric.width))
         for name, columns, codes in self._levels:
             values = design.covariates.get(name)
-            found[:, columns] = codes.encode(_none(n) if values is None else values)
+            found[:, columns] = codes.encode(np.full(n, None) if values is None else values)
         return self._numeric.fill(found, design.numbers(self._numeric.names)) if self._numeric.names else found
 
     def outside_range(self, design: Design, slack: float) -> npt.NDArray[np.bool_]:
@@ -167,13 +169,13 @@ class Encoding:
         return NumericCodes.of(self.covariates)
 
     def _centred(self, design: Design, ratios: Array, site: SiteReference | None) -> Array:
-        row = np.array([self._rows.get(study, len(self.studies)) for study in design.study], dtype=np.int64)
-        centre = np.take(self._centres, row, axis=0)
+        rows = [self._rows.get(study, len(self.studies)) for study in design.study.tolist()]
+        centres = self._centres
         if site is not None:
-            own = np.concatenate([site.genus_centre, site.family_centre])
-            centre = np.where((row == len(self.studies))[:, None], own, centre)
-        z = (ratios - centre) / self._scales
-        return np.where(np.isnan(z), 0.0, z)
+            centres = np.concatenate([centres[:-1], np.concatenate([site.genus_centre, site.family_centre])[None]])
+        ratios -= centres[rows[0]] if len(set(rows)) == 1 else np.take(centres, np.array(rows, dtype=np.int64), axis=0)
+        ratios /= self._scales
+        return _zero_for_nan(ratios)
 
     @cached_property
     def _levels(self) -> list[tuple[str, slice, LevelCodes]]:
@@ -221,11 +223,10 @@ class Encoding:
 
 
 class _Known(NamedTuple):
-    """Genera that a vocabulary has: their columns in a sample, their places in the vocabulary, and a 0/1 mark of every genus."""
+    """Genera that a vocabulary has: their columns in a sample, and their places in the vocabulary."""
 
     columns: npt.NDArray[np.int64]
     places: npt.NDArray[np.int64]
-    mark: Array
 
 
 @lru_cache(maxsize=16)
@@ -233,7 +234,7 @@ def _known(genera: tuple[str, ...], vocabulary: tuple[str, ...]) -> _Known:
     """Look genera up; found once for the several who ask in turn."""
     at = np.array(list(map(_place_in(vocabulary), genera)), dtype=np.int64)
     columns = np.flatnonzero(at >= 0)
-    return _Known(columns, at[columns], (at >= 0).astype(float))
+    return _Known(columns, at[columns])
 
 
 @lru_cache(maxsize=16)
@@ -243,5 +244,7 @@ def _place_in(vocabulary: tuple[str, ...]) -> Callable[[str], int]:
     return lru_cache(maxsize=200_000)(lambda label: position.get(genus_of(label), -1))
 
 
-def _none(n: int) -> Objects:
-    return np.full(n, None, dtype=object)
+def _zero_for_nan(numbers: Array) -> Array:
+    """Write 0 where nothing is known, the average of training, into numbers of one's own; return them."""
+    numbers[np.isnan(numbers)] = 0.0
+    return numbers

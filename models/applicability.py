@@ -68,33 +68,36 @@ class Limits:
 
         `unlike` is each row's `models.likeness.Likeness.distance`.
         """
-        unseen = encoding.unseen_share(design) if self.needs_stool else np.zeros(len(design))
-        new_site = np.array([study not in encoding.studies for study in design.study], dtype=bool)
-        refused = {
-            "missing_baseline": np.isnan(design.baseline),
-            "baseline_outside_training": (design.baseline < self.baseline_low) | (design.baseline > self.baseline_high),
-            "arm_not_trained": np.array([arm not in encoding.arms for arm in design.arm], dtype=bool),
-            "unmapped_taxa": unseen > UNSEEN_TAXA_REFUSE,
-            "few_named_taxa": _few_named(design) & self.needs_stool,
+        n, low, high, stool = len(design), self.baseline_low, self.baseline_high, self.needs_stool
+        unseen: list[float] = encoding.unseen_share(design).tolist() if stool else [0.0] * n
+        far: list[float] = unlike.tolist()
+        baseline: list[float] = design.baseline.tolist()
+        new_site = [study not in encoding.studies for study in design.study.tolist()]
+        # Lists, not arrays: a single row is judged in a fraction of the time, and a table in hardly more.
+        refused: dict[str, list[bool]] = {
+            "missing_baseline": [own != own for own in baseline],  # noqa: PLR0124 - NaN differs from itself
+            "baseline_outside_training": [own < low or own > high for own in baseline],
+            "arm_not_trained": [arm not in encoding.arms for arm in design.arm.tolist()],
+            "unmapped_taxa": [share > UNSEEN_TAXA_REFUSE for share in unseen],
+            "few_named_taxa": _few_named(design) if stool else [],
             "protocol_mismatch": self._other_protocol(design),
-            "unlike_training": unlike > FAR,
-        }  # fmt: skip
-        widened: dict[str, tuple[Flags, float | Array]] = {
-            "many_unseen_taxa": ((unseen > UNSEEN_TAXA_WIDEN) & (unseen <= UNSEEN_TAXA_REFUSE), self.no_stool),
-            "no_stool_sample": (~design.stool & self.needs_stool, self.no_stool),
-            "no_functions": (_without_functions(design, encoding), self.no_stool),
-            "unusual_profile": ((unlike > 1.0) & (unlike <= FAR), unlike),
-            "covariate_outside_training": (encoding.outside_range(design, RANGE_SLACK), RANGE_FACTOR),
-            "unseen_study": (new_site & (not centred), new_study),
-            "new_study": (new_site & centred, new_study),
+            "unlike_training": [own > FAR for own in far],
         }
-        return _summed_up(refused, widened)
+        widened: dict[str, tuple[list[bool], float | list[float]]] = {
+            "many_unseen_taxa": ([UNSEEN_TAXA_WIDEN < share <= UNSEEN_TAXA_REFUSE for share in unseen], self.no_stool),
+            "no_stool_sample": ([not own for own in design.stool.tolist()] if stool else [], self.no_stool),
+            "no_functions": (_without_functions(design, encoding), self.no_stool),
+            "unusual_profile": ([1.0 < own <= FAR for own in far], far),
+            "covariate_outside_training": (encoding.outside_range(design, RANGE_SLACK).tolist(), RANGE_FACTOR),
+            ("new_study" if centred else "unseen_study"): (new_site, new_study),
+        }
+        return _summed_up(n, refused, widened)
 
-    def _other_protocol(self, design: Design) -> Flags:
+    def _other_protocol(self, design: Design) -> list[bool]:
         """Rows whose sample names a protocol that none of the training samples had; a sample that names none is let through."""
         if design.protocol is None or not self.protocols or not self.needs_stool:
-            return np.zeros(len(design), dtype=bool)
-        return np.array([own is not None and str(own) not in self.protocols for own in design.protocol], dtype=bool)
+            return []
+        return [own is not None and str(own) not in self.protocols for own in design.protocol.tolist()]
 
 
 def with_reason(reasons: tuple[tuple[str, ...], ...], code: str, hit: Flags) -> tuple[tuple[str, ...], ...]:
@@ -103,30 +106,32 @@ def with_reason(reasons: tuple[tuple[str, ...], ...], code: str, hit: Flags) -> 
 
 
 def _summed_up(
-    refused: Mapping[str, Flags], widened: Mapping[str, tuple[Flags, float | Array]]
+    n: int, refused: Mapping[str, list[bool]], widened: Mapping[str, tuple[list[bool], float | list[float]]]
 ) -> tuple[Flags, tuple[tuple[str, ...], ...], Array]:
-    """Return what `judge` does; most rows have no reason at all, so what holds for nobody is passed over."""
-    hits = np.array([*refused.values(), *(hit for hit, _ in widened.values())])
-    somebody = np.asarray(hits.any(axis=1)).tolist()
-    factors = [*([None] * len(refused)), *(factor for _, factor in widened.values())]
-    answered, factor = np.ones(hits.shape[1], dtype=bool), np.ones(hits.shape[1])
-    reasons: list[tuple[str, ...]] = [()] * hits.shape[1]
-    for k, code in enumerate([*refused, *widened]):
-        if not somebody[k]:
-            continue
-        if (own := factors[k]) is None:
-            answered &= ~hits[k]
-        else:
-            factor = np.where(hits[k], np.maximum(factor, own), factor)
-        for i in np.flatnonzero(hits[k]).tolist():
+    """Return what `judge` does of n rows; a check that holds for nobody may be an empty list."""
+    answered, factor = [True] * n, [1.0] * n
+    reasons: list[tuple[str, ...]] = [()] * n
+    for code, hits in refused.items():
+        for i in _where(hits):
+            answered[i], reasons[i] = False, (*reasons[i], code)
+    for code, (hits, wider) in widened.items():
+        for i in _where(hits):
+            factor[i] = max(factor[i], wider[i] if isinstance(wider, list) else wider)
             reasons[i] = (*reasons[i], code)
-    return answered, tuple(reasons), factor
+    return np.array(answered, dtype=bool), tuple(reasons), np.array(factor)
 
 
-def _few_named(design: Design) -> Flags:
+def _where(hits: list[bool]) -> list[int]:
+    return [i for i, hit in enumerate(hits) if hit] if True in hits else []
+
+
+def _few_named(design: Design) -> list[bool]:
     """Rows with a sample of which less than LEAST_NAMED is in taxa with a named genus."""
-    named = np.array(list(map(_is_named, design.genera)), dtype=float)
-    return np.asarray(design.stool & (row_sums(design.abundance * named) < LEAST_NAMED * design.total))
+    named = list(map(_is_named, design.genera))
+    if design.genera and all(named):
+        return []
+    few = row_sums(design.abundance * np.array(named, dtype=float)) < LEAST_NAMED * design.total
+    return list((design.stool & few).tolist())
 
 
 @lru_cache(maxsize=200_000)
@@ -134,10 +139,10 @@ def _is_named(label: str) -> bool:
     return not genus_of(label).startswith("unclassified ")
 
 
-def _without_functions(design: Design, encoding: Encoding) -> Flags:
+def _without_functions(design: Design, encoding: Encoding) -> list[bool]:
     """Rows whose gene families were not measured, where the encoding has modules of them."""
-    if not functions_of(encoding.derived):
-        return np.zeros(len(design), dtype=bool)
+    if not encoding.derived or not functions_of(encoding.derived):
+        return []
     if design.functions is None:
-        return np.ones(len(design), dtype=bool)
-    return np.asarray(np.isnan(design.functions.sum(axis=1)))
+        return [True] * len(design)
+    return list(np.isnan(design.functions.sum(axis=1)).tolist())

@@ -40,7 +40,7 @@ class Likeness:
         kept = tuple(name for name in SCORED if name in blocks and name in parts and np.ptp(parts[name]) > 0)
         if not kept:
             return None
-        raw = np.column_stack([_score(name, parts[name]) for name in kept])
+        raw = _scores(kept, parts)
         centre, scale = np.nanmean(raw, axis=0), np.maximum(np.nanstd(raw, axis=0), 1e-9)
         z = np.where(np.isnan(raw), 0.0, (raw - centre) / scale)
         covariance, _ = ledoit_wolf(z, assume_centered=True)
@@ -50,18 +50,22 @@ class Likeness:
 
     def distance(self, parts: Mapping[str, Array]) -> Array:
         """Return each row's distance over that within which ordinary training people lie: above 1 is unusual."""
-        raw = np.empty((len(parts[self.blocks[0]]), len(self.blocks)))
-        for k, name in enumerate(self.blocks):
-            raw[:, k] = _score(name, parts[name])
-        off = np.where(np.isnan(raw), 0.0, raw - self.centre)
+        off = _scores(self.blocks, parts) - self.centre
+        off[np.isnan(off)] = 0.0
         # Not `@`: this einsum adds each row's products in one order, however many rows there are.
         z = np.einsum("ik,jk->ij", off, self.whiten, optimize=False)
         return np.asarray(np.sqrt(np.add.reduce(z * z, axis=1)) / max(self.near, 1e-9))
 
 
-def _score(block: str, part: Array) -> Array:
-    """Return a block's score per row; NaN where nothing was measured (all columns 0, their training mean)."""
-    if block == "base":
-        return part[:, 0]
-    size = np.add.reduce(part * part, axis=1)
-    return np.where(size > 0, np.sqrt(size / part.shape[1]), np.nan)
+def _scores(blocks: tuple[str, ...], parts: Mapping[str, Array]) -> Array:
+    """Return the n × k scores of blocks; NaN where nothing was measured (all columns 0, their training mean)."""
+    found = np.empty((len(parts[blocks[0]]), len(blocks)))
+    for k, block in enumerate(blocks):
+        part = parts[block]
+        if block == "base":
+            found[:, k] = part[:, 0]
+        else:
+            size = np.add.reduce(part * part, axis=1)
+            size[size == 0] = np.nan
+            found[:, k] = np.sqrt(size / part.shape[1])
+    return found

@@ -14,7 +14,7 @@ import numpy as np
 from features.cohort import arm_name
 from features.counts import Array, Counts, summed_columns
 from features.design import Columns, Design, Objects
-from features.taxa import genus_columns
+from features.taxa import genus_columns, genus_label, genus_of
 
 Value = float | str | None
 
@@ -98,9 +98,22 @@ def _lifestyle(patients: Sequence[PatientInput]) -> Columns:
 
 def _genera(samples: Sequence[Mapping[str, float] | None]) -> tuple[tuple[str, ...], Array]:
     """Genus labels and the n × genera sums, added in the order of the lineages' names; zeros without a sample."""
+    if len(samples) == 1 and type(own := samples[0]) is dict and (alone := _genera_alone(own)):
+        return alone
     lineages, amounts = _shared_table(samples) or _table(samples)
     genera, group = genus_columns(lineages)
     return genera, summed_columns(amounts, np.array(group, dtype=np.int64), len(genera))
+
+
+def _genera_alone(own: Mapping[str, float]) -> tuple[tuple[str, ...], Array] | None:
+    """What `_genera` gives for one sample whose taxa are a genus each, so that nothing is to be added; None for others."""
+    labels = list(map(genus_label, own))
+    genera = list(map(genus_of, labels))
+    label, amount = dict(zip(genera, labels, strict=True)), dict(zip(genera, own.values(), strict=True))
+    if len(label) < len(labels):
+        return None
+    order = sorted(label)
+    return tuple([label[genus] for genus in order]), np.array([[amount[genus] for genus in order]], dtype=float)
 
 
 def _table(samples: Sequence[Mapping[str, float] | None]) -> Taxa:
