@@ -26,19 +26,20 @@ from features.encoding import MICROBIOME, Encoding, SiteReference
 from features.errors import VerificationFailed
 from features.instruments import find, reachable, remission_threshold, response_threshold
 from models.applicability import Limits, with_reason
-from models.cores import KINDS, Core, Segment, blocks_of
+from models.cores import KINDS, Core, blocks_of
 from models.intervals import GroupQuantiles, clip_interval, probability_below, within
 from models.likeness import Likeness
 from models.manifest import folder_digest, read_manifest, write_manifest
 from models.prediction import Predictions
 from models.seal import verify_seal
+from models.segments import Segment
 
 Array = npt.NDArray[np.float64]
 
 _RECORDS: Mapping[str, type[Any]] = {
     "covariates": CovariateCode, "segments": Segment, "derived": DerivedBlock, "bars": Bar,
 }  # fmt: skip
-_OPTIONAL = frozenset({"derived", "bars", "by", "cuts", "groups", "quantiles", "protocols"})
+_OPTIONAL = frozenset({"derived", "bars", "by", "cuts", "groups", "quantiles", "protocols", "cover"})
 ARRAYS, MODEL = "arrays.npz", "model.json"
 
 
@@ -98,11 +99,8 @@ class Bundle:
     def predict(self, design: Design, site: SiteReference | None = None) -> Predictions:
         """Return the answers for a design's rows; `site` centres rows of a study that training never saw."""
         parts = self.encoding.blocks(design, site, self._blocks)
-        own, sd = self.core.moments(parts)
+        own, sd, raw = self.core.moments(parts)
         contributions = {"origin": np.full(len(design), self.core.intercept), **own}
-        raw = np.zeros(len(design))
-        for points in contributions.values():
-            raw = raw + points
         low, high = self._reachable(design.baseline)
         change = within(raw, low, high)
         unlike = self.likeness.distance(parts) if self.likeness else np.zeros(len(design))

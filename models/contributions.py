@@ -1,7 +1,7 @@
 """Which feature moved a prediction by how much: exact points per column, that sum to the predicted change.
 
-An arm interaction is one feature per modified column ("Roseburia × arm"). A sum of trees has no exact additive parts in
-the served arrays; its points stay one number there. `models.export.tree_points` splits them for a model that was just fitted.
+An arm interaction is one feature per modified column ("Roseburia × arm"). Points of additive and linear models are weights
+times columns; how a sum of trees is shared out stands in `models.forest`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import numpy.typing as npt
 from features.design import Design
 from features.encoding import SiteReference
 from models.bundle import Bundle
-from models.cores import Core, ForestCore
+from models.cores import Core
+from models.forest import ForestCore
+from models.segments import contribution_of
 
 Array = npt.NDArray[np.float64]
 
@@ -27,9 +29,12 @@ class Features(NamedTuple):
 
 
 def feature_points(core: Core, parts: dict[str, Array], names: dict[str, list[str]]) -> Features:
-    """Return the points of every column of encoded blocks; with the core's intercept they sum to its prediction."""
+    """Return the points of every column of encoded blocks; with the core's origin they sum to its prediction."""
     if isinstance(core, ForestCore):
-        return Features([("trees", "all trees together")], core.points(parts)["trees"][:, None])
+        if core.cover is None:
+            return Features([("trees", "all trees together")], core.points(parts)["trees"][:, None])
+        labels = [(contribution_of(block), name) for block in core.columns for name in names[block]]
+        return Features(labels, core.column_points(parts))
     labels, points, start = [], [], 0
     for segment in core.segments:
         main = segment.block.removeprefix("arm×")
@@ -47,7 +52,7 @@ def of_people(bundle: Bundle, design: Design, site: SiteReference | None = None)
     """Return what made up the change that `Bundle.predict` gives each row: origin, every feature, the clip to the range."""
     parts = bundle.encoding.blocks(design, site)
     found = feature_points(bundle.core, parts, bundle.encoding.names())
-    origin = np.full((len(design), 1), bundle.core.intercept)
-    clipped = bundle.predict(design, site).contributions["range"][:, None]
+    blocks = bundle.predict(design, site).contributions
+    origin, clipped = blocks["origin"][:, None], blocks["range"][:, None]
     labels = [("origin", "intercept"), *found.labels, ("range", "end of the scale")]
     return Features(labels, np.concatenate([origin, found.points, clipped], axis=1))

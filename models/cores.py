@@ -1,13 +1,13 @@
 """The fitted models as data: three kinds of core, flat arrays and one predictor each, numpy only.
 
-Every core maps the n × p encoded columns to `points`: contributions per block that sum to the predicted change, and a
-predictive sd. Sums run along a row of contiguous memory, never through a matrix product: the same row gives the same
-bits alone and in a table.
+Every core maps the n × p encoded columns to `Moments`: contributions per block that, with the intercept, sum to the predicted
+change, and a predictive sd. Sums run along a row of contiguous memory, never through a matrix product: the same row gives the
+same bits alone and in a table. The core of trees is `models.forest`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -15,18 +15,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from models.forest import ForestCore
+from models.prediction import Moments
+from models.segments import Segment
+
 Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-Moments = tuple[dict[str, Array], Array]
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A run of columns that belongs to one block and counts towards one contribution."""
-
-    block: str
-    contribution: str
-    width: int
 
 
 class _Folded(NamedTuple):
@@ -66,7 +60,7 @@ class AdditiveCore:
         return self.moments(parts)[1]
 
     def moments(self, parts: Mapping[str, Array]) -> Moments:
-        """Return points and sd at once."""
+        """Return points, sd and change at once."""
         n, names, rank = _rows(parts), self._contributions, len(self.spread)
         severity = parts["base"][:, 0] if "base" in parts else np.zeros(n)
         log_noise = np.minimum(np.maximum(self.noise[0] + self.noise[1] * severity, -12.0), 6.0)
@@ -78,7 +72,8 @@ class AdditiveCore:
             prior = np.einsum("ip,p->i", X * X, folded.prior, optimize=False) + folded.prior_offset
             unknown[rows] = prior - np.einsum("ir,ir->i", along, along, optimize=False)
         sd = np.sqrt(np.exp(log_noise) * self.noise[2] ** 2 + np.maximum(unknown, 0.0))
-        return dict(zip(names, points, strict=True)), np.asarray(sd)
+        found = dict(zip(names, points, strict=True))
+        return Moments(found, np.asarray(sd), _change(self.intercept, found, n))
 
     @cached_property
     def _contributions(self) -> tuple[str, ...]:
@@ -150,81 +145,21 @@ class LinearCore:
         return np.full(_rows(parts), self.rmse)
 
     def moments(self, parts: Mapping[str, Array]) -> Moments:
-        """Return points and sd."""
-        return self.points(parts), self.sd(parts)
-
-
-@dataclass(frozen=True, eq=False)
-class ForestCore:
-    """Sum of trees (random forest, XGBoost) as flat arrays; `left` and `right` are absolute node numbers.
-
-    A row goes left where float32(x) <= threshold (random forest) or float32(x) < threshold (`strict`, XGBoost). Leaves have
-    feature -1. A tree ensemble has no exact additive parts: all points beyond the origin are the contribution "trees".
-    """
-
-    columns: tuple[str, ...]
-    intercept: float
-    strict: bool
-    roots: Integers
-    feature: Integers
-    threshold: Array
-    left: Integers
-    right: Integers
-    value: Array
-    rmse: float = 1.0
-
-    def points(self, parts: Mapping[str, Array]) -> dict[str, Array]:
-        """Return {"trees": n points}; trees are added one after the other, in their order."""
-        X = np.concatenate([parts[block] for block in self.columns], axis=1).astype(np.float32).astype(np.float64)
-        if not self.strict:
-            return {"trees": np.asarray(sum(self.value[self.leaves(X, int(root))] for root in self.roots))}
-        # XGBoost adds leaves to the base score one by one in single precision; so do we, to meet it at 1e-6.
-        total = np.full(len(X), self.intercept, dtype=np.float32)
-        for root in self.roots:
-            total += self.value[self.leaves(X, int(root))].astype(np.float32)
-        return {"trees": total.astype(float) - self.intercept}
-
-    def leaves(self, X: Array, root: int) -> Integers:
-        """Return the leaf each row of float32 values falls into."""
-        node = np.full(len(X), root, dtype=np.int64)
-        rows = np.arange(len(X))
-        while (inner := self.feature[node] >= 0).any():
-            x, bar = X[rows, np.maximum(self.feature[node], 0)], self.threshold[node]
-            goes_left = (x < bar) if self.strict else (x <= bar)
-            node = np.where(inner, np.where(goes_left, self.left[node], self.right[node]), node)
-        return node
-
-    def sd(self, parts: Mapping[str, Array]) -> Array:
-        """Return the one sd of all rows, the model's inner RMSE."""
-        return np.full(_rows(parts), self.rmse)
-
-    def moments(self, parts: Mapping[str, Array]) -> Moments:
-        """Return points and sd."""
-        return self.points(parts), self.sd(parts)
+        """Return points, sd and change."""
+        points = self.points(parts)
+        return Moments(points, self.sd(parts), _change(self.intercept, points, _rows(parts)))
 
 
 def _rows(parts: Mapping[str, Array]) -> int:
     return len(next(iter(parts.values())))
 
 
+def _change(intercept: float, points: Mapping[str, Array], n: int) -> Array:
+    return np.asarray(sum(points.values(), np.full(n, intercept)))
+
+
 Core = AdditiveCore | LinearCore | ForestCore
 KINDS: Mapping[str, type[Core]] = {"additive": AdditiveCore, "linear": LinearCore, "forest": ForestCore}
-NAMES: Mapping[str, str] = {
-    "base": "baseline",
-    "curve": "baseline",
-    "life": "lifestyle",
-    "step": "lifestyle",
-    "study": "study",
-    "arm": "arm",
-}
-
-
-def contribution_of(block: str) -> str:
-    """Return the contribution a block counts towards; an arm interaction counts for what it modifies the arm by."""
-    main = block.removeprefix("arm×")
-    if block.startswith("arm×") and main == "base":
-        return "arm"
-    return NAMES.get(main, "microbiome")
 
 
 def blocks_of(core: Core) -> set[str]:
@@ -232,8 +167,3 @@ def blocks_of(core: Core) -> set[str]:
     if isinstance(core, ForestCore):
         return set(core.columns)
     return {segment.block.removeprefix("arm×") for segment in core.segments}
-
-
-def segments_of(widths: Sequence[tuple[str, int]]) -> tuple[Segment, ...]:
-    """Return the segments of blocks with their widths, in order."""
-    return tuple(Segment(block, contribution_of(block), width) for block, width in widths)

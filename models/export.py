@@ -6,13 +6,14 @@ import json
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import RandomForestRegressor
-from xgboost import DMatrix, XGBRegressor
+from xgboost import XGBRegressor
 
 from models.additive import AdditiveBlockRegressor
-from models.cores import AdditiveCore, Core, ForestCore, LinearCore, segments_of
+from models.cores import AdditiveCore, Core, LinearCore
+from models.forest import ForestCore
+from models.segments import segments_of
 
 
 def to_core(model: Any, columns: list[str]) -> Core:
@@ -55,6 +56,7 @@ def _random_forest(model: RandomForestRegressor, columns: list[str]) -> ForestCo
         roots=starts[:-1].astype(np.int64), feature=np.concatenate([tree.feature for tree in trees]).clip(min=-1).astype(np.int64),
         threshold=np.concatenate([tree.threshold for tree in trees]).astype(float), left=left.astype(np.int64), right=right.astype(np.int64),
         value=np.concatenate([tree.value[:, 0, 0] for tree in trees]) / len(trees),
+        cover=np.concatenate([tree.weighted_n_node_samples for tree in trees]),
     )  # fmt: skip
 
 
@@ -71,32 +73,17 @@ def _xgboost(model: XGBRegressor, columns: list[str]) -> ForestCore:
         condition = np.array(tree["split_conditions"], dtype=np.float32).astype(float)
         feature = np.where(leaf, -1, np.array(tree["split_indices"]))
         parts.append(
-            (feature, np.where(leaf, 0.0, condition), child + start, other + start, np.where(leaf, condition, 0.0))
+            (
+                feature,
+                np.where(leaf, 0.0, condition),
+                child + start,
+                other + start,
+                np.where(leaf, condition, 0.0),
+                np.array(tree["sum_hessian"], dtype=float),
+            )
         )
-    feature, threshold, left, right, value = (np.concatenate(column) for column in zip(*parts, strict=True))
+    feature, threshold, left, right, value, cover = (np.concatenate(column) for column in zip(*parts, strict=True))
     return ForestCore(
         columns=tuple(block for block, _ in _widths(columns)), intercept=base, strict=True, roots=starts[:-1].astype(np.int64),
-        feature=feature.astype(np.int64), threshold=threshold, left=left.astype(np.int64), right=right.astype(np.int64), value=value,
+        feature=feature.astype(np.int64), threshold=threshold, left=left.astype(np.int64), right=right.astype(np.int64), value=value, cover=cover,
     )  # fmt: skip
-
-
-def tree_points(model: Any, X: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return n × (p + 1) exact points of a fitted forest or XGBoost model, the last column being its origin.
-
-    XGBoost by its own `pred_contribs` (Lundberg 2020, Nat Mach Intell 2:56); a forest by the change of the node's mean along
-    each path (Saabas), which sums exactly too.
-    """
-    if isinstance(model, XGBRegressor):
-        return np.asarray(model.get_booster().predict(DMatrix(X), pred_contribs=True), dtype=float)
-    found = np.zeros((len(X), X.shape[1] + 1))
-    for estimator in model.estimators_:
-        tree, node, rows = estimator.tree_, np.zeros(len(X), dtype=np.int64), np.arange(len(X))
-        mean = tree.value[:, 0, 0] / len(model.estimators_)
-        found[:, -1] += mean[0]
-        while (inner := tree.children_left[node] >= 0).any():
-            feature = np.maximum(tree.feature[node], 0)
-            left = X.astype(np.float32)[rows, feature] <= tree.threshold[node]
-            child = np.where(inner, np.where(left, tree.children_left[node], tree.children_right[node]), node)
-            found[rows, feature] += np.where(inner, mean[child] - mean[node], 0.0)
-            node = child
-    return found

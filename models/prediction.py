@@ -1,14 +1,26 @@
-"""What a bundle answers: columns of equal length, one entry per row of the design it was asked about."""
+"""What a core and a bundle answer: columns of equal length, one entry per row of the design it was asked about."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+
+
+class Moments(NamedTuple):
+    """What a core answers for n rows: contribution -> n points, the predictive sds, and the changes before any clipping.
+
+    `points` name an "origin" where that differs between rows; it is the core's intercept otherwise.
+    """
+
+    points: dict[str, Array]
+    sd: Array
+    change: Array
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,8 +20,7 @@ from features.blocks import FeatureEncoder
 from features.counts import Array
 from models.catalog import CATALOG, columns_of
 from models.contributions import feature_points
-from models.cores import ForestCore, contribution_of
-from models.export import to_core, tree_points
+from models.export import to_core
 from training.finalfit import FinalModel
 from training.problem import Problem
 from training.protocol import Evaluation
@@ -37,23 +36,13 @@ CLAIM, NO_CLAIM = "biomarker", "not shown"
 
 def importance(problem: Problem, final: FinalModel) -> dict[str, Any]:
     """Return how much each block and each of the 20 strongest features moves predictions between people, in points (sd)."""
-    labels, points = _points(problem, final)
+    encoding = final.bundle.encoding
+    labels, points = feature_points(final.bundle.core, encoding.blocks(problem.design), encoding.names())
     spread = points.std(axis=0)
     blocks = {name: points[:, [own == name for own, _ in labels]].sum(axis=1).std() for name in dict(labels)}
     order = [j for j in np.argsort(-spread, kind="stable")[:20] if spread[j] > 0]
     features = [{"block": labels[j][0], "feature": labels[j][1], "spread": float(spread[j])} for j in order]
     return {"blocks": {name: float(value) for name, value in blocks.items()}, "features": features}
-
-
-def _points(problem: Problem, final: FinalModel) -> tuple[list[tuple[str, str]], Array]:
-    encoding, core = final.bundle.encoding, final.bundle.core
-    if not isinstance(core, ForestCore):
-        found = feature_points(core, encoding.blocks(problem.design), encoding.names())
-        return found.labels, found.points
-    frame = final.encoder.encode(problem.design)
-    columns = columns_of(list(frame.columns), CATALOG[final.configuration.entry])
-    labels = [(contribution_of(block), name) for block, _, name in (column.partition(":") for column in columns)]
-    return labels, tree_points(final.model, frame[columns].to_numpy())[:, :-1]
 
 
 def taxa(

@@ -1,9 +1,13 @@
 """Every past format is read and verified for ever: these files were written once and never change."""
 
+import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from features.design import Design
+from models.bundle import Bundle
 from models.log_audit import verify_log
 from models.log_reader import LogReader
 from models.log_store import open_store
@@ -46,3 +50,15 @@ def test_a_past_log_verifies_with_its_erasure_and_rotation(past, signer):
     store.close()
     assert (report.size, report.erased, len(report.keys)) == (6, (2,), 2)
     assert verify_seal(past / "log-backup", [signer]).status == "trusted"
+
+
+@pytest.mark.parametrize("name", ["random_forest", "xgboost"])
+def test_a_past_bundle_of_trees_answers_as_it_did(past, name):
+    """Written before covers were kept: the trees are one contribution."""
+    expected = json.loads((past / "trees" / "answers.json").read_text())[name]
+    people = Design.from_frame(pd.read_csv(past / "trees" / "people.tsv", sep="\t", keep_default_na=False), "counts")
+    found = Bundle.load(past / "trees" / f"bundle-{name}").predict(people)
+    assert found.change.tolist() == pytest.approx(expected["change"], abs=1e-12)
+    assert list(found.contributions) == ["origin", "trees", "range"]
+    for part, points in found.contributions.items():
+        assert points.tolist() == pytest.approx(expected["contributions"][part], abs=1e-12), part

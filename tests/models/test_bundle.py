@@ -11,8 +11,8 @@ from features.errors import VerificationFailed
 from features.synthetic import World, simulate
 from models.bundle import Bundle
 from models.catalog import CATALOG, columns_of
-from models.cores import ForestCore
 from models.export import to_core
+from models.forest import ForestCore
 from models.seal import create_key, load_key, sign_folder
 from training.config import RunConfig
 from training.finalfit import fit_final
@@ -73,10 +73,9 @@ def test_every_tree_ends_in_the_same_leaf(problem, entry):
     _, W = encode(fresh, encoder)
     X = W[columns].to_numpy()
     as_float32 = X.astype(np.float32).astype(float)
-    served = np.column_stack([core.leaves(as_float32, int(root)) - root for root in core.roots])
-    assert np.array_equal(served, model.apply(X))
-    points = core.intercept + core.points(encoder.encoding_.blocks(fresh.design))["trees"]
-    assert points == pytest.approx(model.predict(X), rel=1e-6, abs=1e-6)
+    assert np.array_equal(core.leaves(as_float32) - core.roots, model.apply(X))
+    change = core.moments(encoder.encoding_.blocks(fresh.design)).change
+    assert change == pytest.approx(model.predict(X), rel=1e-6, abs=1e-6)
 
 
 def test_a_row_alone_equals_the_row_in_a_batch_bit_for_bit(final):
@@ -206,3 +205,22 @@ def test_a_bundle_with_one_quantile_says_nothing_of_groups(final, tmp_path):
     final.bundle.save(tmp_path / "b")
     state = json.loads((tmp_path / "b" / "model.json").read_bytes())
     assert not {"by", "groups", "cuts", "quantiles"} & set(state["calibration"])
+
+
+def test_trees_without_covers_are_written_as_they_always_were(problem, evaluation, tmp_path):
+    _, Z = encode(problem)
+    columns = columns_of(list(Z.columns), CATALOG["xgboost"])
+    model = fit_entry(CATALOG["xgboost"], CATALOG["xgboost"].grid[0], Z[columns], problem.y, seed=0)
+    final = fit_final(problem, evaluation, RunConfig(model="additive"), widen=(1.2, 1.0), manifest={"name": "m"})
+    made = replace(final.bundle, core=to_core(model, columns))
+    past = replace(made, core=replace(made.core, cover=None))
+    for name, bundle in (("now", made), ("past", past)):
+        bundle.save(tmp_path / name)
+    state = json.loads((tmp_path / "past" / "model.json").read_bytes())
+    assert set(state["core"]) == {"columns", "intercept", "strict", "rmse"}
+    whole, bare = (set(np.load(tmp_path / name / "arrays.npz").files) for name in ("now", "past"))
+    assert whole - bare == {"core.cover"}
+    now, then = (Bundle.load(tmp_path / name).predict(problem.design) for name in ("now", "past"))
+    assert then.change.tobytes() == now.change.tobytes()
+    assert list(then.contributions) == ["origin", "trees", "range"]
+    assert {"baseline", "arm", "lifestyle", "microbiome"} < set(now.contributions)

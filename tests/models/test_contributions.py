@@ -1,13 +1,16 @@
 """Contributions per feature sum to the prediction: additive, linear and tree models, every arm, unseen people."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from features.synthetic import World, simulate
 from models.catalog import CATALOG, columns_of
 from models.contributions import feature_points, of_people
-from models.cores import LinearCore, segments_of
-from models.export import to_core, tree_points
+from models.cores import LinearCore
+from models.export import to_core
+from models.segments import segments_of
 from training.config import RunConfig
 from training.finalfit import fit_final
 from training.importance import importance
@@ -28,16 +31,20 @@ def fresh():
     return pose(simulate(subjects=60, seed=11, world=LOUD, population=1)[0], "PHQ-9").design
 
 
-@pytest.mark.parametrize("entry", ["baseline", "covariates", "additive", "elastic_net"])
-def test_features_and_intercept_sum_to_the_core(problem, fresh, entry):
+ENTRIES = ["baseline", "covariates", "additive", "elastic_net", "random_forest", "xgboost"]
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_features_and_origin_sum_to_the_core(problem, fresh, entry):
     encoder, Z = encode(problem)
     columns = columns_of(list(Z.columns), CATALOG[entry])
     core = to_core(fit_entry(CATALOG[entry], CATALOG[entry].grid[0], Z[columns], problem.y, seed=0), columns)
     parts, names = encoder.encoding_.blocks(fresh), encoder.encoding_.names()
     labels, points = feature_points(core, parts, names)
     assert points.shape == (len(fresh), len(labels))
-    served = core.points(parts)
-    assert points.sum(axis=1) == pytest.approx(sum(served.values()), abs=1e-9)
+    served, _, change = core.moments(parts)
+    origin = served.pop("origin", core.intercept)
+    assert origin + points.sum(axis=1) == pytest.approx(change, abs=1e-9)
     for block, expected in served.items():
         own = points[:, [name == block for name, _ in labels]].sum(axis=1)
         assert own == pytest.approx(expected, abs=1e-9), block
@@ -48,17 +55,6 @@ def test_an_arm_interaction_is_one_feature_by_hand():
     labels, points = feature_points(core, {"abundant": np.array([[1.0, 3.0]])}, {"abundant": ["A", "B"]})
     assert labels == [("microbiome", "A"), ("microbiome", "B")]
     assert points.tolist() == [[2.0, -3.0]]
-
-
-@pytest.mark.parametrize("entry", ["random_forest", "xgboost"])
-def test_tree_points_sum_to_the_prediction(problem, fresh, entry):
-    encoder, Z = encode(problem)
-    columns = columns_of(list(Z.columns), CATALOG[entry])
-    model = fit_entry(CATALOG[entry], CATALOG[entry].grid[-1], Z[columns], problem.y, seed=0)
-    X = encoder.encode(fresh)[columns].to_numpy()
-    found = tree_points(model, X)
-    assert found.sum(axis=1) == pytest.approx(model.predict(X), rel=1e-6, abs=1e-5 if entry == "xgboost" else 1e-9)
-    assert (np.abs(found[:, :-1]).sum(axis=0) > 0).sum() > 3
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +78,26 @@ def test_what_is_told_of_a_person_sums_to_the_served_change(finals, fresh, name)
         labels, points = of_people(bundle, given)
         assert points.sum(axis=1) == pytest.approx(bundle.predict(given).change, abs=1e-6)
     assert (labels[0][0], labels[-1][0]) == ("origin", "range")
+
+
+def test_a_served_model_of_trees_tells_its_blocks_and_is_alone_what_it_is_in_a_table(finals, fresh):
+    bundle = finals["xgboost"].bundle
+    found = bundle.predict(fresh)
+    assert list(found.contributions) == ["origin", "baseline", "arm", "lifestyle", "microbiome", "range"]
+    assert sum(found.contributions.values()) == pytest.approx(found.change, abs=1e-9)
+    for i in range(len(fresh)):
+        alone = bundle.predict(fresh.take(np.array([i])))
+        assert alone.change.tobytes() == found.change[i : i + 1].tobytes()
+        for name, points in found.contributions.items():
+            assert alone.contributions[name].tobytes() == points[i : i + 1].tobytes()
+
+
+def test_trees_of_before_covers_were_kept_are_one_feature(finals, fresh):
+    bundle = finals["xgboost"].bundle
+    past = replace(bundle, core=replace(bundle.core, cover=None))
+    labels, points = of_people(past, fresh)
+    assert labels == [("origin", "intercept"), ("trees", "all trees together"), ("range", "end of the scale")]
+    assert points.sum(axis=1) == pytest.approx(bundle.predict(fresh).change, abs=1e-9)
 
 
 def test_importance_of_a_line_is_slope_times_spread(finals, problem):
