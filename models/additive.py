@@ -19,7 +19,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from models.horseshoe import horseshoe
-from models.variances import FEW, PRIORS, TIGHT, Prior, variances
+from models.variances import PRIORS, TIGHT, Prior, variances
 
 Array = npt.NDArray[np.float64]
 
@@ -66,16 +66,15 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
         y = np.asarray(y, dtype=float) - X @ means[0]
         parts = expand(X, self.blocks_, self.with_arm)
         severity = X[:, self.blocks_["base"][0]] if "base" in self.blocks_ else np.zeros(len(X))
-        self._learn(parts, (y - self.centre_) / self.unit_, severity, self._priors(parts, means[1], len(y)))
+        self._learn(parts, (y - self.centre_) / self.unit_, severity, self._priors(parts, means[1]))
         # The known means are part of the weights again: what was learned is how this cohort departs from them.
         own = [means[0][self.blocks_[b]] if b in self.blocks_ else np.zeros(parts[b].shape[1]) for b in self.block_sd_]
         self.weights_: Array = self.weights_ + np.concatenate([np.zeros(0), *own])
         return self
 
-    def _priors(self, parts: Mapping[str, Array], known_sd: Array, rows: int) -> dict[str, Prior]:
+    def _priors(self, parts: Mapping[str, Array], known_sd: Array) -> dict[str, Prior]:
         """A block whose every weight has a known sd takes its prior from those; the others from the table."""
-        table = {**PRIORS, **(FEW if rows < SPARSE_ROWS else {}), **(self.priors or {})}
-        priors = {block: table.get(block, TIGHT) for block in parts}
+        priors = {block: {**PRIORS, **(self.priors or {})}.get(block, TIGHT) for block in parts}
         for block, columns in self.blocks_.items():
             own = known_sd[columns]
             if np.isfinite(own).all():

@@ -36,8 +36,6 @@ PRIORS: Mapping[str, Prior] = {
     "arm×base": Prior(median=0.05, width=0.6), "arm×life": Prior(median=0.4, width=0.6),
     "arm×abundant": Prior(rate=4.0, median=0.2, width=0.6), "arm×family": Prior(rate=4.0, median=0.1, width=0.6),
 }  # fmt: skip
-# Few people seldom show that genera say something, and as seldom that they say nothing: then these are not dropped either.
-FEW: Mapping[str, Prior] = {"abundant": Prior(median=0.15, width=0.6), "rare": Prior(median=0.05, width=0.6)}
 TIGHT = Prior(rate=13.0)
 
 

@@ -51,21 +51,13 @@ def test_gradient_is_the_derivative_of_the_objective():
         assert check_grad(value, slope, theta) < 1e-4
 
 
-def test_a_useless_block_leaves_the_very_same_model():
-    X, y = _data(n=SPARSE_ROWS)
+@pytest.mark.parametrize("n", [300, SPARSE_ROWS])
+def test_a_useless_block_leaves_the_very_same_model(n):
+    X, y = _data(n=n)
     bare = X[[c for c in X if not c.startswith("abundant")]]
     full, small = AdditiveBlockRegressor().fit(X, y), AdditiveBlockRegressor().fit(bare, y)
     assert "abundant" not in full.block_sd_
     assert np.array_equal(full.predict(X), small.predict(bare))
-
-
-def test_a_useless_block_costs_few_people_little():
-    X, y = _data(n=300)
-    fresh, truth = _data(n=1000, seed=1)
-    bare = [c for c in X if not c.startswith("abundant")]
-    full, small = AdditiveBlockRegressor().fit(X, y), AdditiveBlockRegressor().fit(X[bare], y)
-    error = [np.mean((truth - found) ** 2) for found in (full.predict(fresh), small.predict(fresh[bare]))]
-    assert error[0] - error[1] < 0.02 * np.var(truth)
 
 
 def test_an_arm_that_helps_some_more_than_others_is_seen():
