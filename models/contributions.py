@@ -21,6 +21,12 @@ from models.segments import contribution_of
 Array = npt.NDArray[np.float64]
 
 
+WEIGHTS = "exact: every column times its weight"
+SHAPLEY = "path-dependent Shapley values of the trees (TreeSHAP, the `pred_contribs` of XGBoost); exact in sum"
+PATHS = "changes of the node's mean where a person's paths through the trees ask about a feature; exact in sum, no Shapley values"
+TOGETHER = "all trees together"
+
+
 class Features(NamedTuple):
     """Labels (contribution, feature) of k columns and their n × k points."""
 
@@ -32,7 +38,7 @@ def feature_points(core: Core, parts: dict[str, Array], names: dict[str, list[st
     """Return the points of every column of encoded blocks; with the core's origin they sum to its prediction."""
     if isinstance(core, ForestCore):
         if core.cover is None:
-            return Features([("trees", "all trees together")], core.points(parts)["trees"][:, None])
+            return Features([("trees", TOGETHER)], core.points(parts)["trees"][:, None])
         labels = [(contribution_of(block), name) for block in core.columns for name in names[block]]
         return Features(labels, core.column_points(parts))
     labels, points, start = [], [], 0
@@ -46,6 +52,13 @@ def feature_points(core: Core, parts: dict[str, Array], names: dict[str, list[st
         labels += [(segment.contribution, name if segment.block == main else f"{name} × arm") for name in names[main]]
         start += segment.width
     return Features(labels, np.concatenate([np.zeros((len(next(iter(parts.values()))), 0)), *points], axis=1))
+
+
+def how(core: Core) -> str:
+    """Return in words how a core's contributions are made, for the manifest, the model card and the report."""
+    if not isinstance(core, ForestCore):
+        return WEIGHTS
+    return TOGETHER if core.cover is None else SHAPLEY if core.small else PATHS
 
 
 def of_people(bundle: Bundle, design: Design, site: SiteReference | None = None) -> Features:

@@ -22,6 +22,7 @@ SHOWN = (
     "time_unit",
     "unit",
     "covariates",
+    "contributions",
     "claim",
 )
 NOTICE = (

@@ -16,6 +16,7 @@ from features.encoding import Encoding
 from models.applicability import Limits
 from models.bundle import Bundle, Calibration, uses_microbiome
 from models.catalog import CANDIDATES, CATALOG, columns_of
+from models.contributions import how
 from models.cores import AdditiveCore, Core, blocks_of
 from models.export import to_core
 from models.intervals import GroupQuantiles, distribution, quantile
@@ -60,7 +61,8 @@ def fit_final(
     core = core if isinstance(core, AdditiveCore) else replace(core, rmse=rmse)
     scores = scaled_residuals(problem, evaluation, chosen.entry)
     bundle = Bundle(
-        manifest={**manifest, "entry": chosen.entry, "params": dict(chosen.params), **served_fields(problem, encoder)},
+        manifest={**manifest, "entry": chosen.entry, "params": dict(chosen.params), "contributions": how(core),
+                  **served_fields(problem, encoder)},
         encoding=_needed(encoder.encoding_, core), core=core,
         calibration=_calibration(problem, scores, config.interval_groups, widen),
         limits=_limits(problem, core), floor=_floor(problem),

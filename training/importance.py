@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from features.blocks import FeatureEncoder
 from features.counts import Array
 from models.catalog import CATALOG, columns_of
-from models.contributions import feature_points
+from models.contributions import feature_points, how
 from models.export import to_core
 from training.finalfit import FinalModel
 from training.problem import Problem
@@ -42,7 +42,11 @@ def importance(problem: Problem, final: FinalModel) -> dict[str, Any]:
     blocks = {name: points[:, [own == name for own, _ in labels]].sum(axis=1).std() for name in dict(labels)}
     order = [j for j in np.argsort(-spread, kind="stable")[:20] if spread[j] > 0]
     features = [{"block": labels[j][0], "feature": labels[j][1], "spread": float(spread[j])} for j in order]
-    return {"blocks": {name: float(value) for name, value in blocks.items()}, "features": features}
+    return {
+        "how": how(final.bundle.core),
+        "blocks": {name: float(value) for name, value in blocks.items()},
+        "features": features,
+    }
 
 
 def taxa(

@@ -131,6 +131,11 @@ def person(cohort):
     return lambda i: person_of(cohort, i)
 
 
+@pytest.fixture(scope="session")
+def sent():
+    return person_of
+
+
 class Server:
     """A `vagus serve` of its own on a free loopback port, ended by its process id."""
 
