@@ -43,8 +43,9 @@ async function ask(method, path, body) {
   const text = await reply.text();
   const told = JSON.parse(text);
   if (reply.ok) return { ...told, text };
-  const { message, field, hint } = told.error;
-  $("problem").textContent = [field, message, hint].filter(Boolean).join(". ");
+  const { code, message, field, hint } = told.error;
+  const own = texts[`error.${code}`];
+  $("problem").textContent = [field, ...(own ? [own] : [message, hint])].filter(Boolean).join(". ");
   throw new Error("refused");
 }
 

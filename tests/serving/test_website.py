@@ -38,6 +38,13 @@ def test_what_is_said_of_safety_is_the_same_everywhere():
     assert CATALOGUES["en"]["closing"] == CLOSING
 
 
+def test_every_error_that_has_words_of_its_own_is_one_the_service_tells():
+    code = "".join(path.read_text() for path in (ROOT / "serving").glob("*.py"))
+    told = {name.removeprefix("error.") for name in CATALOGUES["en"] if name.startswith("error.")}
+    assert len(told) > 20
+    assert {name for name in told if f'"{name}"' not in code} == set()
+
+
 def test_every_text_the_page_names_exists():
     named = set(re.findall(r'data-text="([\w.]+)"', (PAGES / "page.html").read_text()))
     named |= set(re.findall(r'data-label="([\w.]+)"', (PAGES / "page.html").read_text()))
@@ -172,6 +179,15 @@ def test_a_wrong_key_and_a_wrong_field_are_told_in_place(visit, server):
     tab.click("#predict")
     tab.wait_for_selector("#problem:not(:empty)")
     assert "baseline.score" in tab.inner_text("#problem")
+
+
+@pytest.mark.slow
+def test_an_error_is_told_in_the_language_of_the_page(visit):
+    tab = visit(locale="de-DE")
+    tab.fill("#key", "falsch")
+    tab.click("#sign-in button")
+    tab.wait_for_selector("#problem:not(:empty)")
+    assert "kein gültiger Schlüssel" in tab.inner_text("#problem")
 
 
 @pytest.mark.slow
