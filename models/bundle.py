@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -129,13 +130,8 @@ class Bundle:
 
     def _thresholds(self, baseline: Array) -> Array:
         """Return the changes at which a person counts as responder and, second row, as in remission; NaN where undefined."""
-        instrument, bars = find(self.instrument), np.full((2, len(baseline)), np.nan)
-        response, remission = response_threshold(instrument, baseline), remission_threshold(instrument)
-        if response is not None:
-            bars[0] = response
-        if remission is not None:
-            bars[1] = remission
-        return np.asarray(bars - baseline)
+        bars = [_bars(self.instrument, score) for score in baseline.tolist()]
+        return np.asarray(np.array(bars, dtype=float).reshape(len(bars), 2).T - baseline)
 
     def save(self, folder: Path) -> Self:
         """Write the bundle into an empty or new folder and return it with its manifest completed."""
@@ -173,6 +169,13 @@ class Bundle:
                 f"{MODEL} or {ARRAYS} cannot be read as a bundle: {type(error).__name__}"
             ) from error
         return cls(manifest, encoding, core, *rest, tuple(state["floor"]), likeness)
+
+
+@lru_cache(maxsize=4096)
+def _bars(name: str, baseline: float) -> tuple[float, float]:
+    """The scores of response and remission at one baseline score, NaN where undefined; an instrument has few scores."""
+    response, remission = response_threshold(find(name), baseline), remission_threshold(find(name))
+    return math.nan if response is None else float(response), math.nan if remission is None else remission
 
 
 def uses_microbiome(core: Core) -> bool:
