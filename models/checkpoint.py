@@ -17,6 +17,7 @@ import base64
 import binascii
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -69,6 +70,7 @@ def read_checkpoint(note: str, public_key: str) -> Checkpoint:
     return checkpoint
 
 
+@lru_cache(maxsize=16)
 def _key_hash(name: str, public_key: str) -> bytes:
     return hashlib.sha256(name.encode() + b"\n\x01" + public_bytes(public_key)).digest()[:4]
 

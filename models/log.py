@@ -32,6 +32,7 @@ MIN_RETENTION_DAYS = 183
 #: Kinds without which the rest could no longer be verified: never purged.
 _KEPT_KINDS = frozenset({"key", "erasure", "purge"})
 
+_HEAD = "SELECT value, (SELECT MAX(place) FROM entries) FROM meta WHERE name = ?"
 _Change = Callable[[Execute], None]
 
 
@@ -161,9 +162,8 @@ class Log:
     def _commit(self, batch: Sequence[Batch], time: str) -> None:
         try:
             with self._store.write() as execute:
-                self._check_key(execute)
                 nodes = Nodes(execute, self._edge)
-                size = first = nodes.size()
+                size = first = self._size(execute)
                 for waiting in batch:
                     size = self._insert(waiting, size, nodes, execute)
                 nodes.store()
@@ -203,10 +203,12 @@ class Log:
         execute("INSERT INTO checkpoints VALUES (?, ?, ?)", (size, note, self.public_key))
         return note
 
-    def _check_key(self, execute: Execute) -> None:
-        signing = execute("SELECT value FROM meta WHERE name = ?", ("signing_key",))[0][0]
+    def _size(self, execute: Execute) -> int:
+        """Return the number of entries of a log that is still signed with our key."""
+        signing, last = execute(_HEAD, ("signing_key",))[0]
         if signing != self.public_key:
             raise Refused("log-key", "the log is signed with another key; open it with that key or rotate")
+        return 0 if last is None else int(last) + 1
 
     def _receipts(self, waiting: Batch) -> list[bytes]:
         if waiting.nodes is None:

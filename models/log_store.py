@@ -10,6 +10,8 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -79,8 +81,13 @@ def insert_rows(execute: Execute, table: str, rows: Sequence[Row]) -> None:
     """Insert whole rows into a table of the schema, some at a time."""
     for first in range(0, len(rows), ROWS_AT_ONCE):
         part = rows[first : first + ROWS_AT_ONCE]
-        places = ", ".join(["(" + ", ".join("?" * len(part[0])) + ")"] * len(part))
-        execute(f"INSERT INTO {table} VALUES {places}", [cell for row in part for cell in row])  # noqa: S608
+        execute(_insertion(table, len(part), len(part[0])), list(chain.from_iterable(part)))
+
+
+@lru_cache(maxsize=8 * ROWS_AT_ONCE)
+def _insertion(table: str, rows: int, width: int) -> str:
+    places = ", ".join(["(" + ", ".join("?" * width) + ")"] * rows)
+    return f"INSERT INTO {table} VALUES {places}"  # noqa: S608 - names of the schema
 
 
 class SqliteStore:

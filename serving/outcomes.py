@@ -71,8 +71,10 @@ class Outcomes:
                 (p["prediction_id"], tenant, ",".join(p["reasons"]), now) for p in predictions if not p["answered"]
             ]
         with self._lock, self._writer as store:
-            store.executemany("INSERT OR IGNORE INTO told VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", numbers)
-            store.executemany("INSERT OR IGNORE INTO refused VALUES (?, ?, ?, ?)", refusals)
+            if numbers:
+                store.executemany("INSERT OR IGNORE INTO told VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", numbers)
+            if refusals:
+                store.executemany("INSERT OR IGNORE INTO refused VALUES (?, ?, ?, ?)", refusals)
 
     def seen(self, tenant: str, outcomes: Sequence[Outcome]) -> int:
         """Take outcomes in, all or none, and return how many are new; a tenant knows its own predictions only."""
