@@ -68,14 +68,16 @@ class _Plan(NamedTuple):
 
 _TABLE = decoder(ColumnarRequest)
 _SHAPE = decoder(dict[str, Raw])
-_COLUMNS_FIRST = re.compile(rb'\s*{\s*"columns"')
+_FIRST = re.compile(rb'\s*{\s*"(columns|patients)"')
 _PLACE = re.compile(r" - at `\$\[(\d+)\](?:\[(\d+)\])?")
 
 
 def is_columnar(body: bytes) -> bool:
     """Return whether a JSON body has `columns`; a body that is no JSON object has not."""
-    if _COLUMNS_FIRST.match(body) or b'"columns"' not in body:
-        return b'"columns"' in body
+    if first := _FIRST.match(body):  # what has both is neither
+        return first.group(1) == b"columns"
+    if b'"columns"' not in body:
+        return False
     try:
         return "columns" in _SHAPE.decode(body)
     except NOT_JSON:

@@ -27,17 +27,20 @@ _SECURITY = [
 
 async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bytes:
     """Return a whole body; raises RequestError (413) as soon as it is, or says it is, over the limit."""
-    fault = RequestError(413, "too_large", "the body is too large", "", f"Send at most {limit} bytes")
     length = headers.get(b"content-length", b"0")
     if length.isdigit() and int(length) > limit:
-        raise fault
+        raise _too_large(limit)
     parts, size = [], 0
     async for part in chunks(receive):
         size += len(part)
         if size > limit:
-            raise fault
+            raise _too_large(limit)
         parts.append(part)
     return b"".join(parts)
+
+
+def _too_large(limit: int) -> RequestError:
+    return RequestError(413, "too_large", "the body is too large", "", f"Send at most {limit} bytes")
 
 
 async def chunks(receive: Receive) -> AsyncIterator[bytes]:
