@@ -140,7 +140,7 @@ def _kept(
     final = fit_final(problem, evaluation, config, widen=widen, manifest=_bundle_fields(record), deadline=deadline)
     record["final_model"] = {"entry": final.configuration.entry, "params": dict(final.configuration.params)}
     record["importance"] = importance(problem, final)
-    record["taxa"] = taxa(problem, evaluation, record, seed=config.seed, jobs=config.jobs)
+    record["taxa"] = taxa(problem, evaluation, studies, record)
     return final.bundle, final.fit_s
 
 

@@ -22,11 +22,12 @@ from tqdm import tqdm
 
 from features.blocks import site_reference
 from features.counts import Array
-from models.catalog import CANDIDATES, CATALOG
+from models.catalog import CANDIDATES, CATALOG, columns_of
 from training.partial import kept
 from training.problem import Problem
-from training.selection import Choice, Configuration, choose, encode, fit_predict, known
+from training.selection import Choice, Configuration, choose, encode, fit_entry, fit_predict, known, predicted
 from training.splits import Rows, Split, by_group, by_study, verify
+from training.stability import Fold
 
 CHOSEN = "chosen"  # the row of the whole search: in each fold, whatever its inner loop chose
 NO_LIFESTYLE = "no_lifestyle"  # the covariates reference without its lifestyle block, for that block's increment
@@ -34,7 +35,7 @@ NO_ARM = "no_arm"
 NO_DERIVED = "no_derived"  # the additive model without diversity, producers and modules, where a run has them
 WITH_BLOCK = "with_"  # the same with one of them
 NO_LITERATURE = "no_literature"  # the additive model without published prior means, where a run has them
-STUDY_ROWS = ("mean", "baseline", "covariates", "additive")
+STUDY_ROWS = ("mean", "baseline", "covariates")  # and the additive model
 BLIND = "additive_blind"  # the additive model on a left-out study that is not centred on its own samples
 OUTER_FOLDS = 5
 
@@ -43,7 +44,8 @@ OUTER_FOLDS = 5
 class Evaluation:
     """Held-out predictions of every model row: `predictions[name]` and `sds[name]` are repeats × n.
 
-    `additive_s`: CPU seconds of the additive model's outer fits in one repeat.
+    `additive_s`: CPU seconds of the additive model's outer fits in one repeat. `taxa`: what that model went by in each fold
+    (`training.stability`), where whole studies are left out only what the study bears out.
     """
 
     splits: tuple[Split, ...]
@@ -51,6 +53,7 @@ class Evaluation:
     sds: dict[str, Array]
     choices: tuple[Choice, ...]
     additive_s: float = 0.0
+    taxa: tuple[tuple[str, ...], ...] = ()
 
     @property
     def candidates(self) -> tuple[str, ...]:
@@ -70,6 +73,7 @@ class _FoldResult:
     rows: dict[str, tuple[Array, Array]]
     choice: Choice | None
     additive_s: float = 0.0
+    taxa: tuple[str, ...] = ()
 
 
 def repeats_for(people: int) -> int:
@@ -129,7 +133,8 @@ def _fold(
         part, rest = problem.take(train), problem.take(held_out)
         encoder, Z = encode(part)
         _, W = encode(rest, encoder)
-        fit = functools.partial(fit_predict, train=Z, y=part.y, test=W, seed=seed, known=known(part, encoder))
+        effects = known(part, encoder)
+        fit = functools.partial(fit_predict, train=Z, y=part.y, test=W, seed=seed, known=effects)
         rows = {name: fit(entry, {}) for name, entry in CATALOG.items() if entry.reference}
         rows[NO_LIFESTYLE] = fit(CATALOG["covariates"], {}, without=("life", "step"))
         rows[NO_ARM] = fit(CATALOG["covariates"], {}, without=("arm",))
@@ -139,13 +144,15 @@ def _fold(
         if not candidates:
             return _FoldResult(repeat, held_out, rows, None)
         choice = choose(part, candidates, seed=seed, deadline=deadline)
-        spent = {}
+        models, spent = {}, {}
         for name, config in choice.per_entry.items():
-            clock = time.process_time()
-            rows[name] = fit(CATALOG[name], config.params, rmse=choice.rmse[name])
+            clock, columns = time.process_time(), columns_of(list(Z.columns), CATALOG[name])
+            models[name] = fit_entry(CATALOG[name], config.params, Z[columns], part.y, seed=seed, known=effects)
+            rows[name] = predicted(models[name], W[columns], choice.rmse[name])
             spent[name] = time.process_time() - clock
         rows[CHOSEN] = _winner(choice, rows, lambda c: fit(CATALOG[c.entry], c.params, rmse=choice.rmse[c.entry]))
-        return _FoldResult(repeat, held_out, rows, choice, spent.get("additive", 0.0))
+        taxa = Fold(models["additive"], encoder, part).selected() if "additive" in models else ()
+        return _FoldResult(repeat, held_out, rows, choice, spent.get("additive", 0.0), taxa)
 
 
 def _block_rows(problem: Problem, fit: Callable[..., tuple[Array, Array]]) -> dict[str, tuple[Array, Array]]:
@@ -171,10 +178,11 @@ def _study_fold(problem: Problem, train: Rows, held_out: Rows, seed: int) -> _Fo
         _, blind = encode(rest, encoder)
         site = site_reference(encoder.encoding_, rest.design, "held-out study")
         _, W = encode(rest, encoder, site)
-        fit = functools.partial(fit_predict, train=Z, y=part.y, seed=seed, known=known(part, encoder))
-        rows = {name: fit(CATALOG[name], {}, test=W) for name in STUDY_ROWS}
-        rows[BLIND] = fit(CATALOG["additive"], {}, test=blind)
-        return _FoldResult(0, held_out, rows, None)
+        effects, columns = known(part, encoder), columns_of(list(Z.columns), CATALOG["additive"])
+        rows = {name: fit_predict(CATALOG[name], {}, Z, part.y, W, seed=seed, known=effects) for name in STUDY_ROWS}
+        model = fit_entry(CATALOG["additive"], {}, Z[columns], part.y, seed=seed, known=effects)
+        rows |= {"additive": predicted(model, W[columns]), BLIND: predicted(model, blind[columns])}
+        return _FoldResult(0, held_out, rows, None, taxa=Fold(model, encoder, part).borne_out(rest))
 
 
 def _gather(problem: Problem, splits: tuple[Split, ...], results: list[_FoldResult]) -> Evaluation:
@@ -189,9 +197,8 @@ def _gather(problem: Problem, splits: tuple[Split, ...], results: list[_FoldResu
     # Folds finish in any order; the first held-out row gives the choices one order for ever.
     ordered = sorted(results, key=lambda result: (result.repeat, int(result.held_out[0])))
     choices = tuple(result.choice for result in ordered if result.choice is not None)
-    return Evaluation(
-        splits, predictions, sds, choices, sum(result.additive_s for result in results if result.repeat == 0)
-    )
+    additive_s = sum(result.additive_s for result in results if result.repeat == 0)
+    return Evaluation(splits, predictions, sds, choices, additive_s, tuple(result.taxa for result in ordered))
 
 
 def shuffled(

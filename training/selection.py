@@ -81,11 +81,15 @@ def fit_predict(entry: Entry, params: Params, train: pd.DataFrame, y: Array, tes
     columns = [name for name in columns if entry.blocks == (RAW,) or not name.startswith(f"{RAW}:")]
     if not columns:  # nothing to see (a cohort without stool): the model is the mean
         return np.full(len(test), y.mean()), np.full(len(test), rmse)
-    model = fit_entry(entry, params, train[columns], y, seed=seed, known=known)
+    return predicted(fit_entry(entry, params, train[columns], y, seed=seed, known=known), test[columns], rmse)
+
+
+def predicted(model: Any, test: pd.DataFrame, rmse: float = 1.0) -> tuple[Array, Array]:
+    """Return what a fitted model predicts from the columns it was fitted on, and its sd; `rmse` where it has none of its own."""
     if isinstance(model, AdditiveBlockRegressor):
-        mean, sd = model.predict(test[columns], return_std=True)
+        mean, sd = model.predict(test, return_std=True)
         return np.asarray(mean), np.asarray(sd)
-    return np.asarray(model.predict(test[columns].to_numpy()), dtype=float), np.full(len(test), rmse)
+    return np.asarray(model.predict(test.to_numpy()), dtype=float), np.full(len(test), rmse)
 
 
 def fit_entry(
