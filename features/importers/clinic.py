@@ -109,11 +109,10 @@ def _genera_alone(own: Mapping[str, float]) -> tuple[tuple[str, ...], Array] | N
     """What `_genera` gives for one sample whose taxa are a genus each, so that nothing is to be added; None for others."""
     labels = list(map(genus_label, own))
     genera = list(map(genus_of, labels))
-    label, amount = dict(zip(genera, labels, strict=True)), dict(zip(genera, own.values(), strict=True))
-    if len(label) < len(labels):
+    if len(set(genera)) < len(genera):
         return None
-    order = sorted(label)
-    return tuple([label[genus] for genus in order]), np.array([[amount[genus] for genus in order]], dtype=float)
+    order, amounts = sorted(range(len(genera)), key=genera.__getitem__), list(own.values())
+    return tuple([labels[i] for i in order]), np.array([[amounts[i] for i in order]], dtype=float)
 
 
 def _table(samples: Sequence[Mapping[str, float] | None]) -> Taxa:

@@ -15,6 +15,8 @@ ANN = PatientInput(
     {"age_years": 41.0, "sex": "female"},
 )  # fmt: skip
 BEN = PatientInput("ben", "none", 9.0, None, None, {"fibre_g_day": 9.5})
+#: Each taxon a genus of its own, in no order.
+DEA = PatientInput("dea", "placebo", 11.0, 4.0, {"g__Roseburia": 3.0, BLAUTIA: 9.0, "g__Akkermansia": 0.25}, {})
 CEM = PatientInput("cem", "placebo", 20.0, 4.0, {"g__Dialister": 7.0}, {})
 
 
@@ -51,9 +53,15 @@ def test_nobody_with_stool_is_a_design_without_genera():
     assert design_of(BEN).genera == ()
 
 
-@pytest.mark.parametrize("place", range(3))
+def test_genera_stand_in_the_order_of_their_names():
+    design = design_of(DEA)
+    assert design.genera == ("|Akkermansia", "Lachnospiraceae|Blautia", "|Roseburia")
+    assert design.abundance.tolist() == [[0.25, 9.0, 3.0]]
+
+
+@pytest.mark.parametrize("place", range(4))
 def test_a_patient_alone_has_the_same_cells_as_in_a_batch(place):
-    patients = [ANN, BEN, CEM]
+    patients = [ANN, BEN, CEM, DEA]
     alone, batch = design_of(patients[place]), design_of(*patients)
     for name, column in batch.covariates.items():
         assert alone.covariates.get(name, np.array([None]))[0] == column[place]
