@@ -48,6 +48,8 @@ SMALL_BASE = World(microbiome=0.8, moderation=0.4, personal=0.5, lifestyle=0.8, 
 SCENARIOS = {
     "A": Scenario("easy, strong effects", 2000, World(microbiome=2.2, moderation=2.0, personal=1.2, lifestyle=1.4, noise=2.4)),
     "B": Scenario("realistic", 300, World(microbiome=1.2, moderation=0.8, personal=0.9, lifestyle=1.0, noise=3.4)),
+    "R": Scenario("the same, three in ten gave two samples", 300,
+                  World(microbiome=1.2, moderation=0.8, personal=0.9, lifestyle=1.0, noise=3.4, twice=0.3)),
     "b": Scenario("realistic, most of it from baseline", 300,
                   World(microbiome=0.9, moderation=0.5, personal=0.6, lifestyle=0.8, noise=3.4)),
     "C": Scenario("small two-arm trial", 60, SMALL),
@@ -88,7 +90,12 @@ def measure(scenario: Scenario, seed: int, challenger: bool) -> list[float]:
     )
     studies = 8 if scenario.studies > 1 else 1
     fresh, truth = simulate(
-        subjects=FRESH, seed=seed, studies=studies, null=scenario.null, world=scenario.world, population=1
+        subjects=FRESH,
+        seed=seed,
+        studies=studies,
+        null=scenario.null,
+        world=replace(scenario.world, twice=0.0),
+        population=1,
     )
     problem = pose(cohort, "PHQ-9")
     problem = replace(problem, literature=literature_for(problem, scenario.literature))

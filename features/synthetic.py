@@ -43,6 +43,7 @@ class World:
     `truth`: `linear` log-ratios of genera, `threshold` steps in them and in lifestyle, `sparse` two genera, `family` whole families, `shared`
     arms that act through the genera that matter anyway. `confounded`: how strongly severity and age decide the arm (0 = randomised).
     `shift`: how much older and sicker another population is, with more antibiotics and fewer reads (0 = alike).
+    `twice`: the share of people with two stool samples at baseline, each with a row for the one outcome.
     """
 
     microbiome: float = 1.6
@@ -57,6 +58,7 @@ class World:
     missing: float = 0.08
     confounded: float = 0.0
     shift: float = 0.0
+    twice: float = 0.0
 
 
 def simulate(*, subjects: int, seed: int, studies: int = 1, null: bool = False, world: World | None = None,
@@ -85,10 +87,14 @@ def simulate(*, subjects: int, seed: int, studies: int = 1, null: bool = False, 
     slope = LASTING + world.personal * by_severity
     drawn = centre[np.arange(subjects), arm] + people.normal(0, world.noise, subjects)
     names = np.array([f"S{population}{i:05d}" for i in range(subjects)], dtype=object)
-    counts = _reads(people, latent, names, _lineages(), world, shift)
+    # Who gave two samples comes again at the end.
+    row = np.append(np.arange(subjects), np.flatnonzero(people.random(subjects) < world.twice) if world.twice else [])
+    row = row.astype(int)
+    ids = [f"{names[i]}.stool{'' if at < subjects else '.2'}" for at, i in enumerate(row)]
+    counts = _reads(people, latent[row], ids, _lineages(), world, shift)
     scores = (baseline, np.clip(np.round(drawn), 0, 27))
     cohort = _tables(
-        people, names, study, studies, np.array(world.arms, dtype=object)[arm], life, scores, counts, world
+        people, names, row, study, studies, np.array(world.arms, dtype=object)[arm], life, scores, counts, world
     )
     truth = {
         "subject_id": np.repeat(names, len(world.arms)).tolist(), "arm": list(world.arms) * subjects,
@@ -187,40 +193,41 @@ def _lineages() -> list[str]:
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-def _reads(rng: np.random.Generator, latent: Array, names: Objects, lineages: list[str], world: World,
+def _reads(rng: np.random.Generator, latent: Array, samples: list[str], lineages: list[str], world: World,
            shift: float) -> Counts:  # fmt: skip
     share = np.exp(latent - latent.max(axis=1, keepdims=True))
     if world.asv_per_genus > 1:
         k, t = world.asv_per_genus, len(lineages)
-        share = (share[:, :, None] * rng.dirichlet(np.full(k, 0.3), size=(len(names), t))).reshape(len(names), -1)
+        share = (share[:, :, None] * rng.dirichlet(np.full(k, 0.3), size=(len(samples), t))).reshape(len(samples), -1)
         lineages = [lineage for lineage in lineages for _ in range(k)]
-    depth = np.clip(rng.lognormal(10.0 - 0.8 * shift, 0.7, len(names)), 5_000, 100_000).astype(int)
+    depth = np.clip(rng.lognormal(10.0 - 0.8 * shift, 0.7, len(samples)), 5_000, 100_000).astype(int)
     reads = rng.multinomial(depth, share / share.sum(axis=1, keepdims=True))
     row, column = np.nonzero(reads)
-    samples = tuple(f"{name}.stool" for name in names)
-    return Counts.of(samples, tuple(lineages), (row, column, reads[row, column]), "counts")
+    return Counts.of(tuple(samples), tuple(lineages), (row, column, reads[row, column]), "counts")
 
 
-def _tables(rng: np.random.Generator, names: Objects, study: Any, studies: int, arm: Objects, life: dict[str, Array],
+def _tables(rng: np.random.Generator, names: Objects, row: Any, study: Any, studies: int, arm: Objects, life: dict[str, Array],
             scores: tuple[Array, Array], counts: Counts, world: World) -> Cohort:  # fmt: skip
-    n, (baseline, follow_up) = len(names), scores
+    n, who, (baseline, follow_up) = len(row), names[row], (score[row] for score in scores)
     sample = np.array(counts.sample_ids, dtype=object)
     columns = {
         name: _holes(rng, column, world.missing * (name not in ("age_years", "sex"))) for name, column in life.items()
     }
     columns["sex"] = np.array(["female" if value else "male" for value in life["sex"]], dtype=object)
-    samples = {"sample_id": sample, "subject_id": names, "time": _full(n, 0.0), "arm": arm}
+    samples = {"sample_id": sample, "subject_id": who, "time": _full(n, 0.0), "arm": arm[row]}
     if studies > 1:
-        samples["study"] = np.array([f"study_{s}" for s in study], dtype=object)
+        samples["study"] = np.array([f"study_{s}" for s in study[row]], dtype=object)
     outcomes = {
-        "subject_id": names, "sample_id": sample, "instrument": _full(n, "PHQ-9"), "baseline_time": _full(n, 0.0),
+        "subject_id": who, "sample_id": sample, "instrument": _full(n, "PHQ-9"), "baseline_time": _full(n, 0.0),
         "baseline_score": baseline.astype(object), "followup_time": _full(n, 8.0), "followup_score": follow_up.astype(object),
         "change": (follow_up - baseline).astype(object), "label": _full(n, None),
     }  # fmt: skip
     info = CohortInfo(
         title="Simulated cohort (no real people)", randomised=True, comparator=world.arms[0], time_unit="week"
     )
-    return Cohort(info, samples, {"subject_id": names, "sample_id": _full(n, None), **columns}, outcomes, counts)
+    return Cohort(
+        info, samples, {"subject_id": names, "sample_id": _full(len(names), None), **columns}, outcomes, counts
+    )
 
 
 def _holes(rng: np.random.Generator, column: Array, share: float) -> Objects:

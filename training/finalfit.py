@@ -55,7 +55,8 @@ def fit_final(
         encoder, Z = encode(problem)
         entry = CATALOG[chosen.entry]
         columns = columns_of(list(Z.columns), entry)
-        model = fit_entry(entry, chosen.params, Z[columns], problem.y, seed=config.seed, known=known(problem, encoder))
+        effects, outcome = known(problem, encoder), problem.outcome
+        model = fit_entry(entry, chosen.params, Z[columns], problem.y, seed=config.seed, known=effects, outcome=outcome)
         fit_s = time.process_time() - clock
     core = to_core(model, columns)
     core = core if isinstance(core, AdditiveCore) else replace(core, rmse=rmse)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from features.design import Design
 from features.errors import Refused, invalid
 from features.instruments import Instrument, find
 from models.literature import LITERATURE, SMALL, Literature, effects_for
+from training.repeats import Outcomes, outcomes_of
 
 TASKS = ("change", "score", "label")
 NEGATIVE = frozenset(
@@ -47,6 +49,11 @@ class Problem:
     def people(self) -> int:
         """Return the number of distinct subjects."""
         return len(set(self.subjects.tolist()))
+
+    @cached_property
+    def outcome(self) -> Outcomes | None:
+        """Return the number of each row's outcome, None where no two rows share one."""
+        return outcomes_of(self.design, self.y)
 
     def take(self, rows: npt.NDArray[np.int64]) -> Problem:
         """Return the problem of some rows."""
@@ -108,9 +115,15 @@ def _known_as(cohort: Cohort, instrument: str) -> str:
 
 
 def _one_follow_up(design: Design) -> None:
-    key = [f"{who}|{when}" for who, when in zip(design.subject, design.baseline_time, strict=True)]
-    seen = np.unique(np.array(key)[~np.isnan(design.change)], return_counts=True)[1]
-    if len(seen) and seen.max() > 1:
+    """Raise where one baseline has two follow-ups; two samples of one baseline, with one follow-up, are no such thing."""
+    there = np.flatnonzero(~np.isnan(design.change))
+    people, began, samples = (
+        column[there].tolist() for column in (design.subject, design.baseline_time, design.sample)
+    )
+    ends = [None if np.isnan(lag) else lag for lag in design.lag[there].tolist()]
+    baselines = set(zip(people, began, strict=True))
+    follow_ups = set(zip(people, began, ends, strict=True))
+    if len(follow_ups) > len(baselines) or len(set(zip(people, began, samples, strict=True))) < len(there):
         times = ", ".join(f"{time:g}" for time in np.unique(design.baseline_time + design.lag) if not np.isnan(time))
         raise invalid(
             "several_follow_ups",

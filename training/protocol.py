@@ -134,7 +134,8 @@ def _fold(
         encoder, Z = encode(part)
         _, W = encode(rest, encoder)
         effects = known(part, encoder)
-        fit = functools.partial(fit_predict, train=Z, y=part.y, test=W, seed=seed, known=effects)
+        outcome = part.outcome
+        fit = functools.partial(fit_predict, train=Z, y=part.y, test=W, seed=seed, known=effects, outcome=outcome)
         rows = {name: fit(entry, {}) for name, entry in CATALOG.items() if entry.reference}
         rows[NO_LIFESTYLE] = fit(CATALOG["covariates"], {}, without=("life", "step"))
         rows[NO_ARM] = fit(CATALOG["covariates"], {}, without=("arm",))
@@ -147,7 +148,9 @@ def _fold(
         models, spent = {}, {}
         for name, config in choice.per_entry.items():
             clock, columns = time.process_time(), columns_of(list(Z.columns), CATALOG[name])
-            models[name] = fit_entry(CATALOG[name], config.params, Z[columns], part.y, seed=seed, known=effects)
+            models[name] = fit_entry(
+                CATALOG[name], config.params, Z[columns], part.y, seed=seed, known=effects, outcome=outcome
+            )
             rows[name] = predicted(models[name], W[columns], choice.rmse[name])
             spent[name] = time.process_time() - clock
         rows[CHOSEN] = _winner(choice, rows, lambda c: fit(CATALOG[c.entry], c.params, rmse=choice.rmse[c.entry]))
@@ -179,8 +182,10 @@ def _study_fold(problem: Problem, train: Rows, held_out: Rows, seed: int) -> _Fo
         site = site_reference(encoder.encoding_, rest.design, "held-out study")
         _, W = encode(rest, encoder, site)
         effects, columns = known(part, encoder), columns_of(list(Z.columns), CATALOG["additive"])
-        rows = {name: fit_predict(CATALOG[name], {}, Z, part.y, W, seed=seed, known=effects) for name in STUDY_ROWS}
-        model = fit_entry(CATALOG["additive"], {}, Z[columns], part.y, seed=seed, known=effects)
+        outcome = part.outcome
+        fit = functools.partial(fit_predict, train=Z, y=part.y, test=W, seed=seed, known=effects, outcome=outcome)
+        rows = {name: fit(CATALOG[name], {}) for name in STUDY_ROWS}
+        model = fit_entry(CATALOG["additive"], {}, Z[columns], part.y, seed=seed, known=effects, outcome=outcome)
         rows |= {"additive": predicted(model, W[columns]), BLIND: predicted(model, blind[columns])}
         return _FoldResult(0, held_out, rows, None, taxa=Fold(model, encoder, part).borne_out(rest))
 
