@@ -17,10 +17,14 @@ Outcomes = npt.NDArray[np.int64]
 
 
 def outcomes_of(design: Design, y: Array) -> Outcomes | None:
-    """Return, for each of n rows, the number of its outcome (person, times and value), or None where each has its own."""
-    times = np.column_stack([design.baseline_time, design.lag, y])
+    """Return, for each of n rows, the number of its outcome, or None where each has its own.
+
+    One outcome: the same value of the same person, at the same follow-up time (where that is not known: of the same baseline time).
+    """
     people = np.unique(design.subject.astype(str), return_inverse=True)[1]
-    found, number = np.unique(np.column_stack([people, np.nan_to_num(times, nan=-1e9)]), axis=0, return_inverse=True)
+    ends = design.baseline_time + design.lag
+    when = np.nan_to_num(np.where(np.isnan(ends), design.baseline_time, ends), nan=-1e9)
+    found, number = np.unique(np.column_stack([people, when, y]), axis=0, return_inverse=True)
     return None if len(found) == len(y) else np.asarray(number, dtype=np.int64)
 
 

@@ -1,5 +1,7 @@
 """Two stool samples of one baseline: one outcome, one row of the fit, and no reason to refuse a cohort."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,6 +34,14 @@ def test_other_times_or_values_are_other_outcomes():
     assert outcomes_of(first, np.array([-3.0, -3.0])).tolist() == [0, 0]
     assert outcomes_of(first, np.array([-3.0, -2.0])) is None
     assert outcomes_of(design.take(np.array([0, 1])), np.array([-3.0, -3.0])) is None
+
+
+def test_a_second_sample_of_another_day_has_the_outcome_of_the_follow_up_they_share():
+    first = _posed().design.take(np.array([0, 0]))
+    later = replace(first, baseline_time=np.array([0.0, 1.0]), lag=np.array([8.0, 7.0]))
+    assert outcomes_of(later, np.array([-3.0, -3.0])).tolist() == [0, 0]
+    unknown = replace(later, lag=np.full(2, np.nan))
+    assert outcomes_of(unknown, np.array([-3.0, -3.0])) is None
 
 
 def test_a_cohort_of_one_row_each_is_left_as_it_is():
