@@ -25,7 +25,7 @@ from training.assess import LEVEL, scaled_residuals
 from training.config import SEARCH, RunConfig
 from training.problem import Problem
 from training.protocol import Evaluation
-from training.selection import Configuration, choose, encode, fit_entry, known
+from training.selection import Configuration, choose, fit_entry, known, to_fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +52,10 @@ def fit_final(
     with threadpool_limits(1):
         chosen, rmse = _choose(problem, evaluation, config, deadline)
         clock = time.process_time()
-        encoder, Z = encode(problem)
+        encoder, Z, y = to_fit(problem)
         entry = CATALOG[chosen.entry]
         columns = columns_of(list(Z.columns), entry)
-        effects, outcome = known(problem, encoder), problem.outcome
-        model = fit_entry(entry, chosen.params, Z[columns], problem.y, seed=config.seed, known=effects, outcome=outcome)
+        model = fit_entry(entry, chosen.params, Z[columns], y, seed=config.seed, known=known(problem, encoder))
         fit_s = time.process_time() - clock
     core = to_core(model, columns)
     core = core if isinstance(core, AdditiveCore) else replace(core, rmse=rmse)

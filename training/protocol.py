@@ -25,7 +25,7 @@ from features.counts import Array
 from models.catalog import CANDIDATES, CATALOG, columns_of
 from training.partial import kept
 from training.problem import Problem
-from training.selection import Choice, Configuration, choose, encode, fit_entry, fit_predict, known, predicted
+from training.selection import Choice, Configuration, choose, encode, fit_entry, fit_predict, known, predicted, to_fit
 from training.splits import Rows, Split, by_group, by_study, verify
 from training.stability import Fold
 
@@ -131,11 +131,10 @@ def _fold(
 ) -> _FoldResult:
     with threadpool_limits(1):
         part, rest = problem.take(train), problem.take(held_out)
-        encoder, Z = encode(part)
+        encoder, Z, y = to_fit(part)
         _, W = encode(rest, encoder)
         effects = known(part, encoder)
-        outcome = part.outcome
-        fit = functools.partial(fit_predict, train=Z, y=part.y, test=W, seed=seed, known=effects, outcome=outcome)
+        fit = functools.partial(fit_predict, train=Z, y=y, test=W, seed=seed, known=effects)
         rows = {name: fit(entry, {}) for name, entry in CATALOG.items() if entry.reference}
         rows[NO_LIFESTYLE] = fit(CATALOG["covariates"], {}, without=("life", "step"))
         rows[NO_ARM] = fit(CATALOG["covariates"], {}, without=("arm",))
@@ -148,9 +147,7 @@ def _fold(
         models, spent = {}, {}
         for name, config in choice.per_entry.items():
             clock, columns = time.process_time(), columns_of(list(Z.columns), CATALOG[name])
-            models[name] = fit_entry(
-                CATALOG[name], config.params, Z[columns], part.y, seed=seed, known=effects, outcome=outcome
-            )
+            models[name] = fit_entry(CATALOG[name], config.params, Z[columns], y, seed=seed, known=effects)
             rows[name] = predicted(models[name], W[columns], choice.rmse[name])
             spent[name] = time.process_time() - clock
         rows[CHOSEN] = _winner(choice, rows, lambda c: fit(CATALOG[c.entry], c.params, rmse=choice.rmse[c.entry]))
@@ -177,15 +174,14 @@ def _winner(
 def _study_fold(problem: Problem, train: Rows, held_out: Rows, seed: int) -> _FoldResult:
     with threadpool_limits(1):
         part, rest = problem.take(train), problem.take(held_out)
-        encoder, Z = encode(part)
+        encoder, Z, y = to_fit(part)
         _, blind = encode(rest, encoder)
         site = site_reference(encoder.encoding_, rest.design, "held-out study")
         _, W = encode(rest, encoder, site)
         effects, columns = known(part, encoder), columns_of(list(Z.columns), CATALOG["additive"])
-        outcome = part.outcome
-        fit = functools.partial(fit_predict, train=Z, y=part.y, test=W, seed=seed, known=effects, outcome=outcome)
+        fit = functools.partial(fit_predict, train=Z, y=y, test=W, seed=seed, known=effects)
         rows = {name: fit(CATALOG[name], {}) for name in STUDY_ROWS}
-        model = fit_entry(CATALOG["additive"], {}, Z[columns], part.y, seed=seed, known=effects, outcome=outcome)
+        model = fit_entry(CATALOG["additive"], {}, Z[columns], y, seed=seed, known=effects)
         rows |= {"additive": predicted(model, W[columns]), BLIND: predicted(model, blind[columns])}
         return _FoldResult(0, held_out, rows, None, taxa=Fold(model, encoder, part).borne_out(rest))
 

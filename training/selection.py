@@ -9,7 +9,6 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from math import inf
 from typing import Any
 
@@ -24,7 +23,7 @@ from models.additive import AdditiveBlockRegressor
 from models.catalog import CATALOG, RAW, Entry, Params, columns_of
 from models.literature import Known, known_effects
 from training.problem import Problem
-from training.repeats import Outcomes, one_row_each
+from training.repeats import one_row_each
 from training.splits import Rows, by_group
 
 INNER_FOLDS = 3
@@ -71,21 +70,25 @@ def encode(
     return encoder, pd.concat([encoder.encode(problem.design, site), raw], axis=1)
 
 
+def to_fit(problem: Problem) -> tuple[FeatureEncoder, pd.DataFrame, Array]:
+    """Return the encoder fitted on all rows, and the encoded columns and values of what is to be fitted: a row per outcome."""
+    encoder, Z = encode(problem)
+    return encoder, *one_row_each(Z, problem.y, problem.outcome)
+
+
 def known(problem: Problem, encoder: FeatureEncoder) -> Known:
     """Return what is published of the weights of an encoder's columns, in points of the outcome."""
     return known_effects(problem.literature, problem.instrument.name, encoder.encoding_)
 
 
 def fit_predict(entry: Entry, params: Params, train: pd.DataFrame, y: Array, test: pd.DataFrame, *, seed: int,
-                without: tuple[str, ...] = (), rmse: float = 1.0, known: Known | None = None,
-                outcome: Outcomes | None = None) -> tuple[Array, Array]:  # fmt: skip
+                without: tuple[str, ...] = (), rmse: float = 1.0, known: Known | None = None) -> tuple[Array, Array]:  # fmt: skip
     """Return held-out predictions and their own sd; `rmse` (from the inner loop) where the model has none of its own."""
     columns = columns_of(list(train.columns), entry, without=without)
     columns = [name for name in columns if entry.blocks == (RAW,) or not name.startswith(f"{RAW}:")]
     if not columns:  # nothing to see (a cohort without stool): the model is the mean
         return np.full(len(test), y.mean()), np.full(len(test), rmse)
-    model = fit_entry(entry, params, train[columns], y, seed=seed, known=known, outcome=outcome)
-    return predicted(model, test[columns], rmse)
+    return predicted(fit_entry(entry, params, train[columns], y, seed=seed, known=known), test[columns], rmse)
 
 
 def predicted(model: Any, test: pd.DataFrame, rmse: float = 1.0) -> tuple[Array, Array]:
@@ -96,16 +99,14 @@ def predicted(model: Any, test: pd.DataFrame, rmse: float = 1.0) -> tuple[Array,
     return np.asarray(model.predict(test.to_numpy()), dtype=float), np.full(len(test), rmse)
 
 
-def fit_entry(entry: Entry, params: Params, train: pd.DataFrame, y: Array, *, seed: int, known: Known | None = None,
-              outcome: Outcomes | None = None) -> Any:  # fmt: skip
+def fit_entry(
+    entry: Entry, params: Params, train: pd.DataFrame, y: Array, *, seed: int, known: Known | None = None
+) -> Any:
     """Return an entry's model fitted on encoded columns; only the additive model reads their names and what is `known`.
-
-    Rows of one `outcome` (None: each has its own) are fitted as one.
 
     (XGBoost refuses names with `[`, `]` or `<`, which lifestyle levels may have.)
     """
     model = entry.make(params, seed)
-    train, y = one_row_each(train, y, outcome)
     if isinstance(model, AdditiveBlockRegressor):
         return model.set_params(known=known).fit(train, y)
     with warnings.catch_warnings():
@@ -126,8 +127,8 @@ def choose(problem: Problem, candidates: Sequence[str], *, seed: int, deadline: 
     for group in _groups(offered):
         if offered[group[0]].entry != candidates[0] and time.time() >= deadline:
             break
-        for held_out, Z, own, W, effects in folds:
-            found = _group_predictions([offered[i] for i in group], Z, own, W, seed, effects)
+        for held_out, Z, y, W, effects in folds:
+            found = _group_predictions([offered[i] for i in group], Z, y, W, seed, effects)
             losses[np.ix_(np.array(group), held_out)] = (problem.y[held_out] - np.array(found)) ** 2
     done = np.flatnonzero(~np.isnan(losses).any(axis=1))
     tried, losses = [offered[i] for i in done], losses[done]
@@ -150,11 +151,11 @@ def choose(problem: Problem, candidates: Sequence[str], *, seed: int, deadline: 
     )
 
 
-def _encoded(problem: Problem, train: Rows, held_out: Rows) -> tuple[pd.DataFrame, Problem, pd.DataFrame, Known]:
-    """Return training columns, their rows, held-out columns and what is known, of one inner fold."""
+def _encoded(problem: Problem, train: Rows, held_out: Rows) -> tuple[pd.DataFrame, Array, pd.DataFrame, Known]:
+    """Return training columns, their outcome, held-out columns and what is known, of one inner fold."""
     part = problem.take(train)
-    encoder, Z = encode(part)
-    return Z, part, encode(problem.take(held_out), encoder)[1], known(part, encoder)
+    encoder, Z, y = to_fit(part)
+    return Z, y, encode(problem.take(held_out), encoder)[1], known(part, encoder)
 
 
 def _groups(tried: Sequence[Configuration]) -> list[list[int]]:
@@ -168,15 +169,14 @@ def _groups(tried: Sequence[Configuration]) -> list[list[int]]:
 
 
 def _group_predictions(
-    group: Sequence[Configuration], train: pd.DataFrame, own: Problem, test: pd.DataFrame, seed: int, known: Known
+    group: Sequence[Configuration], train: pd.DataFrame, y: Array, test: pd.DataFrame, seed: int, known: Known
 ) -> list[Array]:
     entry = CATALOG[group[0].entry]
     if entry.staged is None:
-        fit = partial(fit_predict, train=train, y=own.y, test=test, seed=seed, known=known, outcome=own.outcome)
-        return [fit(entry, config.params)[0] for config in group]
+        return [fit_predict(entry, config.params, train, y, test, seed=seed, known=known)[0] for config in group]
     columns = [name for name in columns_of(list(train.columns), entry) if not name.startswith(f"{RAW}:")]
     largest = max(group, key=lambda config: int(config.params["n_estimators"]))
-    model = fit_entry(entry, largest.params, train[columns], own.y, seed=seed, outcome=own.outcome)
+    model = fit_entry(entry, largest.params, train[columns], y, seed=seed)
     return entry.staged(model, test[columns].to_numpy(), [int(config.params["n_estimators"]) for config in group])
 
 
