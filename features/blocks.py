@@ -63,6 +63,7 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             "unit": self.unit,
             "studies": tuple(sorted(set(design.study.tolist()))),
             "derived": tuple(block.learned(design) for block in self.derived if self.microbiome),
+            "apart": True,
         }
         encoding = self._with_taxa(head, design)
         self.encoding_ = replace(encoding, bars=_bars(encoding, design))
@@ -111,9 +112,9 @@ def _bars(encoding: Encoding, design: Design) -> tuple[Bar, ...]:
     if len(design) < STEP_ROWS or not encoding.covariates:
         return ()
     numeric = {code.name for code in encoding.covariates if code.kind == "numeric"}
-    life = encoding.blocks(design)["life"]
+    life = encoding.life_columns(design)
     bars = []
-    for at, name in enumerate(encoding.names()["life"]):
+    for at, name in enumerate(encoding.life_names):
         values = np.unique(np.quantile(life[:, at], STEP_SHARES)) if name in numeric else ()
         shares = [(value, float((life[:, at] > value).mean())) for value in values]
         bars += [Bar(at, float(value), share) for value, share in shares if 0.05 < share < 0.95]

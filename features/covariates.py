@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -54,6 +54,15 @@ class CovariateCode:
             return LevelCodes.of(self).encode(values)
         codes = NumericCodes.of((self,))
         return codes.fill(np.empty((len(values), codes.width)), numbers_of([values], len(values)))
+
+
+def parts_of(codes: Sequence[CovariateCode]) -> dict[str, npt.NDArray[np.int64]]:
+    """Return which of all columns are a covariate itself (`life`), its square (`bend`) or its indicator of a blank (`blank`)."""
+    kinds = [
+        kind for code in codes
+        for kind in ["life"] * (len(code.columns) - code.curve - code.indicator) + ["bend"] * code.curve + ["blank"] * code.indicator
+    ]  # fmt: skip
+    return {part: np.flatnonzero(np.array(kinds, dtype=str) == part) for part in ("life", "bend", "blank")}
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
-from typing import NamedTuple
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
 
 from features.counts import Array, row_sums, summed_columns
-from features.covariates import Bar, CovariateCode, LevelCodes, NumericCodes
+from features.covariates import Bar, CovariateCode, LevelCodes, NumericCodes, parts_of
 from features.derived import KINDS, DerivedBlock
 from features.design import Design, Objects
-from features.taxa import genus_of
+from features.taxa import known_taxa
 
 POOLED = 0.25  # prior correlation of two active arms' effects (accuracy recipe: "pool the arms")
 MICROBIOME = ("abundant", "rare", "family", *KINDS)
@@ -41,7 +40,8 @@ class Encoding:
 
     `abundant` and `rare` index `genera`; `anchor` marks genera whose mean log is the CLR's reference;
     `genus_centres` and `family_centres` have one row per study in `studies`, the last row being the overall mean.
-    `derived` are the blocks that a run switched on; `bars`, the steps in lifestyle that a larger cohort learns.
+    `derived` are the blocks that a run switched on; `bars`, the steps in lifestyle that a larger cohort learns; `apart`, whether squares of
+    lifestyle and indicators of its blanks are blocks of their own, as they are since decision 0006: before, they were in `life`.
     """
 
     genera: tuple[str, ...]
@@ -64,17 +64,18 @@ class Encoding:
     unit: str
     derived: tuple[DerivedBlock, ...] = ()
     bars: tuple[Bar, ...] = ()
+    apart: bool = False
 
     def names(self) -> dict[str, list[str]]:
         """Return block -> column names, in the order of `blocks`."""
         genera = [label.split("|")[-1] for label in self.genera]
         active = [arm for arm in self.arms if arm != self.comparator]
-        life = [column for code in self.covariates for column in code.columns]
+        life = self.life_names
         names = {
             "base": ["baseline"],
             "curve": ["baseline^2"],
             "arm": (["any active arm", *active] if active else []),
-            "life": life,
+            **{block: [life[i] for i in at] for block, at in self._life.items()},
             "step": [f"{life[bar.at]} above {bar.value:.3g}" for bar in self.bars],
             "abundant": [genera[i] for i in self.abundant],
             "rare": [genera[i] for i in self.rare],
@@ -90,12 +91,12 @@ class Encoding:
         """Return block -> n × columns numbers, those of `only` where given; blocks without columns are left out."""
         z = _zero_for_nan((design.baseline - self.baseline_centre) / self.baseline_scale)
         taxa = self._centred(design, self._ratios(design), site)
-        life = self._life_columns(design)
+        life = self.life_columns(design)
         parts: dict[str, Callable[[], Array]] = {
             "base": lambda: z[:, None],
             "curve": lambda: (np.square(np.clip(z, -3.0, 3.0)) - 1.0)[:, None],
             "arm": lambda: self._arm_columns(design.arm),
-            "life": lambda: life,
+            **{block: partial(np.take, life, at, axis=1) for block, at in self._life.items()},
             "step": lambda: self._steps(life),
             "abundant": lambda: np.take(taxa, self.abundant, axis=1),
             "rare": lambda: np.take(taxa, self.rare, axis=1),
@@ -132,7 +133,7 @@ class Encoding:
 
         Counts stay counts; other units become shares of the row's total, unseen taxa included.
         """
-        known = _known(design.genera, self.genera)
+        known = known_taxa(design.genera, self.genera)
         amount = summed_columns(np.take(design.abundance, known.columns, axis=1), known.places, len(self.genera))
         if self.unit == "counts":
             return amount
@@ -141,12 +142,21 @@ class Encoding:
 
     def unseen_share(self, design: Design) -> Array:
         """Return, per row, the share of abundance in taxa outside the vocabulary, 0 to 1."""
-        known = row_sums(np.take(design.abundance, _known(design.genera, self.genera).columns, axis=1))
+        known = row_sums(np.take(design.abundance, known_taxa(design.genera, self.genera).columns, axis=1))
         there = design.total > 0
         return np.asarray(1.0 - known / np.where(there, design.total, 1.0)) * there
 
-    def _life_columns(self, design: Design) -> Array:
-        """Every covariate's columns, in the order of `covariates`; the numeric ones are worked out together."""
+    @property
+    def life_names(self) -> list[str]:
+        """Return the names of `life_columns`."""
+        return [column for code in self.covariates for column in code.columns]
+
+    @cached_property
+    def _life(self) -> dict[str, npt.NDArray[np.int64]]:
+        return parts_of(self.covariates) if self.apart else {"life": np.arange(len(self.life_names))}
+
+    def life_columns(self, design: Design) -> Array:
+        """Return every covariate's columns, in the order of `covariates`; the numeric ones are worked out together."""
         n = len(design)
         found = np.empty((n, self._numeric.width))
         for name, columns, codes in self._levels:
@@ -220,28 +230,6 @@ class Encoding:
             return np.zeros((len(studies), 0))
         own = [[float(given == study) for study in self.studies] for given in studies]
         return np.array(own).reshape(len(studies), len(self.studies))
-
-
-class _Known(NamedTuple):
-    """Genera that a vocabulary has: their columns in a sample, and their places in the vocabulary."""
-
-    columns: npt.NDArray[np.int64]
-    places: npt.NDArray[np.int64]
-
-
-@lru_cache(maxsize=16)
-def _known(genera: tuple[str, ...], vocabulary: tuple[str, ...]) -> _Known:
-    """Look genera up; found once for the several who ask in turn."""
-    at = np.array(list(map(_place_in(vocabulary), genera)), dtype=np.int64)
-    columns = np.flatnonzero(at >= 0)
-    return _Known(columns, at[columns])
-
-
-@lru_cache(maxsize=16)
-def _place_in(vocabulary: tuple[str, ...]) -> Callable[[str], int]:
-    """Return what finds the place of a label's genus in a vocabulary, -1 where it has none."""
-    position = {genus_of(label): i for i, label in enumerate(vocabulary)}
-    return lru_cache(maxsize=200_000)(lambda label: position.get(genus_of(label), -1))
 
 
 def _zero_for_nan(numbers: Array) -> Array:

@@ -38,7 +38,7 @@ def lifestyle(rng: np.random.Generator, n: int, shift: float, truth: str) -> tup
             + 0.8 * (life["bmi"] > 30)
         )
         return life, np.asarray((steps - steps.mean()) / steps.std())
-    effect = -0.6 * np.log(fibre) + 0.45 * (sleep - 7.0) ** 2 / 1.5 - 0.06 * np.sqrt(life["exercise_min_week"])
+    effect = -0.8 * np.log(fibre) + 0.35 * np.abs(sleep - 7.5) - 0.08 * np.sqrt(life["exercise_min_week"])
     effect = effect + 0.4 * life["ssri"] + 0.3 * life["smoking"] + 0.25 * life["antibiotics_3m"]
     return life, np.asarray((effect - effect.mean()) / effect.std())
 

@@ -18,20 +18,16 @@ from scipy.stats import norm
 from features.cohort import Cohort, CohortInfo
 from features.counts import Counts
 from features.design import Objects
-from features.simulated_lifestyle import lifestyle, who_gains
+from features.simulated_lifestyle import ALIKE, lifestyle, who_gains
 
 Array = npt.NDArray[np.float64]
 
 ARMS: tuple[str, ...] = ("placebo", "probiotic", "prebiotic_fibre", "fermented_food", "mediterranean_diet")
 ARM_POINTS = {
-    "placebo": 0.0,
-    "probiotic": -1.0,
-    "prebiotic_fibre": -1.0,
-    "fermented_food": -1.3,
-    "mediterranean_diet": -1.8,
-}
+    "placebo": 0.0, "probiotic": -0.8, "prebiotic_fibre": -0.8, "fermented_food": -1.1, "mediterranean_diet": -1.5
+}  # fmt: skip
 SEVERITY, MEASURED = 4.2, 2.2  # sd of true severity and of its measurement at baseline, in points
-LASTING = 0.75 * SEVERITY  # what of the severity is still there at follow-up
+LASTING = 0.72 * SEVERITY  # what of the severity is still there at follow-up
 TRUTHS = ("linear", "threshold", "sparse", "family", "shared")
 
 
@@ -42,8 +38,9 @@ class World:
     `moderation`: how much taxa decide whom an arm helps, `personal`: how much lifestyle and severity do.
     `truth`: `linear` log-ratios of genera, `threshold` steps in them and in lifestyle, `sparse` two genera, `family` whole families, `shared`
     arms that act through the genera that matter anyway. `confounded`: how strongly severity and age decide the arm (0 = randomised).
-    `shift`: how much older and sicker another population is, with more antibiotics and fewer reads (0 = alike).
-    `twice`: the share of people with two stool samples at baseline, each with a row for the one outcome.
+    `shift`: how much older and sicker another population is, with more antibiotics and fewer reads (0 = alike). `twice`: the share of people with
+    two stool samples at baseline, each with a row for the one outcome. `uneven`: how much more noise, and how many more gaps in their lifestyle,
+    the more severe have. `lost`: the share of people whose follow-up never came, the more severe more often.
     """
 
     microbiome: float = 1.6
@@ -59,6 +56,12 @@ class World:
     confounded: float = 0.0
     shift: float = 0.0
     twice: float = 0.0
+    uneven: float = 0.0
+    lost: float = 0.0
+
+    def noise_at(self, severity: Array) -> Array:
+        """Return the sd of a follow-up, in points, at latent severities in sds."""
+        return np.asarray(self.noise * np.exp(self.uneven * np.clip(severity, -2.5, 2.5)))
 
 
 def simulate(*, subjects: int, seed: int, studies: int = 1, null: bool = False, world: World | None = None,
@@ -85,7 +88,7 @@ def simulate(*, subjects: int, seed: int, studies: int = 1, null: bool = False, 
     gains, by_severity = who_gains(nature, life, severity, len(world.arms))
     centre += world.personal * gains
     slope = LASTING + world.personal * by_severity
-    drawn = centre[np.arange(subjects), arm] + people.normal(0, world.noise, subjects)
+    drawn = centre[np.arange(subjects), arm] + people.normal(0, 1, subjects) * world.noise_at(severity)
     names = np.array([f"S{population}{i:05d}" for i in range(subjects)], dtype=object)
     # Who gave two samples comes again at the end.
     row = np.append(np.arange(subjects), np.flatnonzero(people.random(subjects) < world.twice) if world.twice else [])
@@ -93,12 +96,11 @@ def simulate(*, subjects: int, seed: int, studies: int = 1, null: bool = False, 
     ids = [f"{names[i]}.stool{'' if at < subjects else '.2'}" for at, i in enumerate(row)]
     counts = _reads(people, latent[row], ids, _lineages(), world, shift)
     scores = (baseline, np.clip(np.round(drawn), 0, 27))
-    cohort = _tables(
-        people, names, row, study, studies, np.array(world.arms, dtype=object)[arm], life, scores, counts, world
-    )
+    cohort = _tables(people, names, row, study, studies, np.array(world.arms, dtype=object)[arm], life, scores, counts, world,
+                     np.exp(severity - severity.mean() - 0.5))  # fmt: skip
     truth = {
         "subject_id": np.repeat(names, len(world.arms)).tolist(), "arm": list(world.arms) * subjects,
-        "expected_change": (_seen(centre, severity, baseline, world.noise, 0.5 * shift, slope) - baseline[:, None]).ravel().tolist(),
+        "expected_change": (_seen(centre, severity, baseline, world, 0.5 * shift, slope) - baseline[:, None]).ravel().tolist(),
     }  # fmt: skip
     return cohort, truth
 
@@ -137,8 +139,8 @@ class _Taxa:
         common = np.argsort(mean)[-45:]
         general = _balance(rng, common, family, len(lineages), world.truth)
         common = np.flatnonzero(general) if world.truth == "shared" else common
-        special = np.column_stack([_balance(rng, common, family, len(lineages), world.truth) for _ in world.arms])
-        return cls(mean, family, general, special, world.truth)
+        drawn = [_balance(rng, common, family, len(lineages), world.truth) for _ in (*world.arms, "any of them")]
+        return cls(mean, family, general, np.column_stack(drawn), world.truth)
 
     def abundances(self, rng: np.random.Generator, study: npt.NDArray[np.int64], shift: float) -> Array:
         n, t = len(study), len(self.mean)
@@ -150,12 +152,12 @@ class _Taxa:
 
     def effects(self, latent: Array) -> tuple[Array, Array]:
         z = latent - latent.mean(axis=0)
-        scores = np.column_stack([z @ self.general, z @ self.special])
-        scores = scores / scores.std(axis=0)
+        scores = z @ np.column_stack([self.general, self.special])
+        scores /= scores.std(axis=0)
         if self.truth == "threshold":  # a step: only people above a bar differ
             scores = (scores > 0.5).astype(float)
             scores = (scores - scores.mean(axis=0)) / scores.std(axis=0)
-        return scores[:, 0], scores[:, 1:]
+        return scores[:, 0], np.sqrt(1.0 - ALIKE) * scores[:, 1:-1] + np.sqrt(ALIKE) * scores[:, -1:]
 
 
 def _balance(rng: np.random.Generator, common: Any, family: Any, t: int, truth: str) -> Array:
@@ -170,7 +172,7 @@ def _balance(rng: np.random.Generator, common: Any, family: Any, t: int, truth: 
     return weights
 
 
-def _seen(centre: Array, severity: Array, baseline: Array, noise: float, usual: float,
+def _seen(centre: Array, severity: Array, baseline: Array, world: World, usual: float,
           slope: Array) -> Array:  # fmt: skip
     """Return the people × arms expected scores given the observed baseline: the latent severity is not seen.
 
@@ -180,7 +182,7 @@ def _seen(centre: Array, severity: Array, baseline: Array, noise: float, usual: 
     share = SEVERITY**2 / (SEVERITY**2 + MEASURED**2)
     guess = usual + share * ((baseline - 13) / SEVERITY - usual)
     left = slope * np.sqrt(1 - share)
-    return _expected_score(centre + (guess - severity)[:, None] * slope, np.hypot(noise, left))
+    return _expected_score(centre + (guess - severity)[:, None] * slope, np.hypot(world.noise_at(guess)[:, None], left))
 
 
 def _expected_score(centre: Array, noise: Array) -> Array:
@@ -207,11 +209,13 @@ def _reads(rng: np.random.Generator, latent: Array, samples: list[str], lineages
 
 
 def _tables(rng: np.random.Generator, names: Objects, row: Any, study: Any, studies: int, arm: Objects, life: dict[str, Array],
-            scores: tuple[Array, Array], counts: Counts, world: World) -> Cohort:  # fmt: skip
+            scores: tuple[Array, Array], counts: Counts, world: World, sicker: Array) -> Cohort:  # fmt: skip
+    """`sicker`: how severe each of the people is, 1 on average."""
     n, who, (baseline, follow_up) = len(row), names[row], (score[row] for score in scores)
     sample = np.array(counts.sample_ids, dtype=object)
     columns = {
-        name: _holes(rng, column, world.missing * (name not in ("age_years", "sex"))) for name, column in life.items()
+        name: _holes(rng, column, world.missing * (name not in ("age_years", "sex")) * sicker**world.uneven)
+        for name, column in life.items()
     }
     columns["sex"] = np.array(["female" if value else "male" for value in life["sex"]], dtype=object)
     samples = {"sample_id": sample, "subject_id": who, "time": _full(n, 0.0), "arm": arm[row]}
@@ -222,6 +226,8 @@ def _tables(rng: np.random.Generator, names: Objects, row: Any, study: Any, stud
         "baseline_score": baseline.astype(object), "followup_time": _full(n, 8.0), "followup_score": follow_up.astype(object),
         "change": (follow_up - baseline).astype(object), "label": _full(n, None),
     }  # fmt: skip
+    came = (rng.random(len(names)) >= world.lost * sicker)[row] if world.lost else np.full(n, True)
+    outcomes = {name: column[came] for name, column in outcomes.items()}
     info = CohortInfo(
         title="Simulated cohort (no real people)", randomised=True, comparator=world.arms[0], time_unit="week"
     )
@@ -230,7 +236,7 @@ def _tables(rng: np.random.Generator, names: Objects, row: Any, study: Any, stud
     )
 
 
-def _holes(rng: np.random.Generator, column: Array, share: float) -> Objects:
+def _holes(rng: np.random.Generator, column: Array, share: Array) -> Objects:
     cells = np.array(column.tolist(), dtype=object)
     cells[rng.random(len(cells)) < share] = None
     return cells

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from features.nomenclature import canonical_genus, canonical_name, spelled
 
@@ -93,3 +97,25 @@ def _first_named(labels: Sequence[str]) -> dict[str, str]:
         if not known or "" < named < known:
             family[genus] = named
     return {genus: f"{named}|{genus}" for genus, named in family.items()}
+
+
+class KnownTaxa(NamedTuple):
+    """Genera that a vocabulary has: their columns in a sample, and their places in the vocabulary."""
+
+    columns: npt.NDArray[np.int64]
+    places: npt.NDArray[np.int64]
+
+
+@lru_cache(maxsize=16)
+def known_taxa(genera: tuple[str, ...], vocabulary: tuple[str, ...]) -> KnownTaxa:
+    """Look genera up; found once for the several who ask in turn."""
+    at = np.array(list(map(_place_in(vocabulary), genera)), dtype=np.int64)
+    columns = np.flatnonzero(at >= 0)
+    return KnownTaxa(columns, at[columns])
+
+
+@lru_cache(maxsize=16)
+def _place_in(vocabulary: tuple[str, ...]) -> Callable[[str], int]:
+    """Return what finds the place of a label's genus in a vocabulary, -1 where it has none."""
+    position = {genus_of(label): i for i, label in enumerate(vocabulary)}
+    return lru_cache(maxsize=200_000)(lambda label: position.get(genus_of(label), -1))

@@ -40,7 +40,7 @@ Array = npt.NDArray[np.float64]
 _RECORDS: Mapping[str, type[Any]] = {
     "covariates": CovariateCode, "segments": Segment, "derived": DerivedBlock, "bars": Bar,
 }  # fmt: skip
-_OPTIONAL = frozenset({"derived", "bars", "by", "cuts", "groups", "quantiles", "protocols", "cover"})
+_OPTIONAL = frozenset({"derived", "bars", "apart", "by", "cuts", "groups", "quantiles", "protocols", "cover"})
 ARRAYS, MODEL = "arrays.npz", "model.json"
 
 

@@ -28,7 +28,8 @@ from models.additive import AdditiveBlockRegressor
 
 Params = Mapping[str, Any]
 Array = npt.NDArray[np.float64]
-COVARIATES = ("base", "curve", "arm", "life", "step", "study")
+LIFESTYLE = ("life", "bend", "blank", "step")
+COVARIATES = ("base", "curve", "arm", *LIFESTYLE, "study")
 RAW = "taxon"  # the pseudo-block of untransformed abundances
 
 

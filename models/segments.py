@@ -9,6 +9,8 @@ NAMES: Mapping[str, str] = {
     "base": "baseline",
     "curve": "baseline",
     "life": "lifestyle",
+    "bend": "lifestyle",
+    "blank": "lifestyle",
     "step": "lifestyle",
     "study": "study",
     "arm": "arm",

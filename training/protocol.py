@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from features.blocks import site_reference
 from features.counts import Array
-from models.catalog import CANDIDATES, CATALOG, columns_of
+from models.catalog import CANDIDATES, CATALOG, LIFESTYLE, columns_of
 from training.partial import kept
 from training.problem import Problem
 from training.selection import Choice, Configuration, choose, encode, fit_entry, fit_predict, known, predicted, to_fit
@@ -136,7 +136,7 @@ def _fold(
         effects = known(part, encoder)
         fit = functools.partial(fit_predict, train=Z, y=y, test=W, seed=seed, known=effects)
         rows = {name: fit(entry, {}) for name, entry in CATALOG.items() if entry.reference}
-        rows[NO_LIFESTYLE] = fit(CATALOG["covariates"], {}, without=("life", "step"))
+        rows[NO_LIFESTYLE] = fit(CATALOG["covariates"], {}, without=LIFESTYLE)
         rows[NO_ARM] = fit(CATALOG["covariates"], {}, without=("arm",))
         rows |= _block_rows(problem, fit)
         if problem.literature:

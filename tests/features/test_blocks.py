@@ -149,3 +149,29 @@ def test_a_larger_cohort_learns_steps_in_lifestyle_and_a_smaller_one_none():
     assert (column > 0).mean() == pytest.approx(0.8, abs=0.03)
     assert column.mean() == pytest.approx(0.0, abs=1e-9)
     assert column.std() == pytest.approx(1.0)
+
+
+def test_squares_and_blanks_of_lifestyle_are_blocks_of_their_own_and_were_not_always(design, encoder):
+    encoding = encoder.encoding_
+    names, parts = encoding.names(), encoding.blocks(design)
+    assert names["bend"] == ["sleep_h^2"]
+    assert "smoking missing" in names["blank"]
+    assert {"sleep_h", "sex=female"} <= set(names["life"])
+    assert not any(name.endswith(("^2", "missing")) for name in names["life"])
+    before = replace(encoding, apart=False)  # as bundles of an earlier Vagus have it
+    whole, columns = before.blocks(design)["life"], before.names()["life"]
+    assert "bend" not in before.names()
+    assert sorted(columns) == sorted(names["life"] + names["bend"] + names["blank"])
+    for block in ("life", "bend", "blank"):
+        assert np.array_equal(parts[block], whole[:, [columns.index(name) for name in names[block]]])
+
+
+def test_a_square_and_a_blank_by_hand():
+    base = simulate(subjects=40, seed=0)[0].design("PHQ-9")
+    hours = np.array([6.0, 8.0, None, 7.0] * 10, dtype=object)
+    design = replace(base, covariates={"sleep_h": hours})
+    parts = FeatureEncoder(comparator="placebo").fit(design.frame()).encoding_.blocks(design)
+    z = np.array([-1.0, 1.0, 0.0, 0.0]) * np.sqrt(3 / 2)  # sd of 6, 7 and 8
+    assert parts["life"][:4, 0] == pytest.approx(z)
+    assert parts["bend"][:4, 0] == pytest.approx([0.5, 0.5, 0.0, -1.0])
+    assert parts["blank"][:4, 0].tolist() == [0.0, 0.0, 1.0, 0.0]

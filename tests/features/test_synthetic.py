@@ -12,6 +12,7 @@ WORLDS = {
     "shifted": World(shift=1.0),
     "families": World(truth="family"),
     "shared taxa": World(truth="shared"),
+    "noisier where more severe": World(uneven=0.2),
     "lifestyle decides whom an arm helps": World(personal=2.0),
 }
 
@@ -52,3 +53,15 @@ def test_a_shift_moves_other_populations_only():
     plain = _people(WORLDS["plain"])[0]
     assert np.array_equal(plain.abundance, trained.abundance)
     assert np.array_equal(plain.change, trained.change)
+
+
+def test_the_severe_are_noisier_have_more_gaps_and_are_lost_more_often():
+    plain, untidy = _people(World())[0], simulate(subjects=3000, seed=5, world=World(uneven=0.5, lost=0.2))[0]
+    came = np.isin(plain.subject, untidy.outcomes["subject_id"])
+    assert came.mean() == pytest.approx(0.8, abs=0.03)
+    assert plain.baseline[~came].mean() > plain.baseline[came].mean() + 1
+    gaps = np.array([value is None for value in untidy.lifestyle["sleep_h"]])
+    assert plain.baseline[gaps].mean() > plain.baseline[~gaps].mean() + 0.5
+    whole = simulate(subjects=3000, seed=5, world=World(uneven=0.5))[0].design("PHQ-9")
+    severe = whole.baseline > np.median(whole.baseline)
+    assert whole.change[severe].std() > 1.15 * whole.change[~severe].std()

@@ -35,7 +35,8 @@ def test_the_table_of_contributions_names_features_that_sum_to_the_change(export
     made = pd.read_csv(tmp_path / "c.tsv", sep="\t")
     told = pd.read_csv(tmp_path / "p.tsv", sep="\t").query("answered").set_index("subject_id").change
     assert made.groupby("subject_id").points.sum()[told.index].to_numpy() == pytest.approx(told.to_numpy(), abs=1e-6)
-    assert set(made.block) == PARTS | {"other"}
+    # Lifestyle may be among nobody's ten largest.
+    assert PARTS | {"other"} >= set(made.block) >= (PARTS - {"lifestyle"}) | {"other"}
     assert made.feature.nunique() > 20
 
 
