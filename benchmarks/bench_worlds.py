@@ -3,8 +3,8 @@
 `python benchmarks/bench_worlds.py [--seeds 5] [--worlds A,B,...]` writes docs/benchmarks-worlds.md. `frac` is the share of the
 predictable variance captured on 2,000 fresh people (1 = E[change | what a server can see], 0 = the mean); `benefit` the share of
 what choosing the arm could gain over placebo for all, `one arm for all` that of the arm best on average, known in hindsight; `effects` the
-mean correlation of predicted with true effects of the arms. The generator is `features.synthetic`; the additive model's priors were set
-while looking at seeds 0-3 of it, its horseshoe while looking at seeds 3 and 4: those rows are not blind.
+mean correlation of predicted with true effects of the arms. The generator is `features.synthetic`. The additive model's priors were set while
+looking at seeds 50-57 of the worlds without taxa and 0-15 of C, and at seeds 0-4 of easier worlds that this generator gave before.
 """
 
 from __future__ import annotations
