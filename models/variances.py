@@ -31,7 +31,7 @@ class Prior:
 # a variance at these sizes, so those blocks are kept small rather than dropped. An arm's block has a column for each arm and column it modifies,
 # of which a person has few that are not zero: its sd is some three times what it means in points.
 PRIORS: Mapping[str, Prior] = {
-    "base": Prior(median=0.45, width=0.5), "arm": Prior(median=0.4, width=0.4), "life": Prior(median=0.2, width=0.3),
+    "base": Prior(median=0.45, width=0.5), "arm": Prior(median=0.4, width=0.4), "life": Prior(median=0.2, width=0.5),
     "curve": Prior(rate=13.0), "bend": Prior(rate=6.0), "blank": Prior(rate=6.0), "study": Prior(rate=4.0), "all": Prior(rate=1.0),
     "arm×base": Prior(median=0.08, width=0.4), "arm×life": Prior(median=0.4, width=0.3),
     "arm×abundant": Prior(rate=4.0, median=0.2, width=0.6), "arm×family": Prior(rate=4.0, median=0.1, width=0.6),
