@@ -7,8 +7,8 @@ server=""
 trap '[ -n "$server" ] && kill "$server" 2>/dev/null; true' EXIT INT TERM
 step() { printf '\n--- %s\n' "$*"; }
 
-step "1/8 simulate 200 people (known truth, nobody real)"
-"$vagus" cohort simulate --out cohort --subjects 200 --seed 7
+step "1/8 simulate 400 people (known truth, nobody real)"
+"$vagus" cohort simulate --out cohort --subjects 400 --seed 7
 step "2/8 check the cohort folder"
 "$vagus" cohort check cohort
 step "3/8 train: nested validation by subject, tested increment, MLflow run"
