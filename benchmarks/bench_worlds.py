@@ -44,17 +44,10 @@ class Scenario:
 
 
 def _world(
-    microbiome: float, moderation: float, lifestyle: float, noise: float, personal: float = 0.9, **other: Any
+    microbiome: float, moderation: float, lifestyle: float, noise: float, personal: float, **other: Any
 ) -> World:
     """A world with a trial's untidiness: noise that grows with severity, people who were lost, people with two samples."""
-    sizes = {
-        "microbiome": microbiome,
-        "moderation": moderation,
-        "lifestyle": lifestyle,
-        "noise": noise,
-        "personal": personal,
-    }
-    return World(**sizes, uneven=0.1, lost=0.1, twice=0.1, **other)
+    return World(microbiome, moderation, lifestyle, personal, noise, uneven=0.1, lost=0.1, twice=0.1, **other)
 
 
 SMALL = _world(1.0, 0.7, 0.7, 3.25, 0.6, arms=("placebo", "probiotic"))

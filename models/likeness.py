@@ -19,7 +19,7 @@ from models.intervals import quantile
 
 Array = npt.NDArray[np.float64]
 
-SCORED = ("base", "life", *MICROBIOME)
+SCORED = ("base", "life", "bend", "blank", *MICROBIOME)
 ORDINARY = 0.99  # share of the training people that counts as ordinary
 
 

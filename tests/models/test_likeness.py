@@ -11,7 +11,7 @@ from features.synthetic import World, simulate
 from models.applicability import FAR, RANGE_FACTOR, Limits
 from models.likeness import Likeness
 
-ALL = {"base", "life", "abundant", "rare", "family"}
+ALL = {"base", "life", "bend", "blank", "abundant", "rare", "family"}
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_a_protocol_comes_with_the_samples_table_and_with_a_request():
 
 
 def test_a_site_that_measures_otherwise_is_widened_until_it_is_centred_on_itself():
-    cohort = simulate(subjects=300, seed=5, studies=5, world=World(study_shift=1.4))[0].design("PHQ-9")
+    cohort = simulate(subjects=300, seed=5, studies=5, world=World(study_shift=1.5))[0].design("PHQ-9")
     new = cohort.study == sorted(set(cohort.study))[0]
     train, site = cohort.take(np.flatnonzero(~new)), cohort.take(np.flatnonzero(new))
     encoding = FeatureEncoder().fit(train.frame()).encoding_
