@@ -98,7 +98,8 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
         self.columns_ = [f"{block}:{j}" for block, part in parts.items() for j in range(part.shape[1])]
         scale = {b: np.full(p.shape[1], self.block_sd_[b] / self.unit_ / np.sqrt(p.shape[1])) for b, p in parts.items()}
         noise = np.exp(np.clip(self.noise_[0] + self.noise_[1] * severity, -12.0, 6.0))
-        if len(y) >= SPARSE_ROWS and any(_own(block) in SPARSE for block in parts):
+        # Heredity (Chipman 1996, Can J Stat 24:17): single taxa are looked for under arms only where taxa say something by themselves.
+        if len(y) >= SPARSE_ROWS and any(block in SPARSE for block in parts):
             mean, weights = self._sparse(parts, scale, y, noise, priors)
         else:
             mean, weights = _gaussian(parts, scale, y, noise)

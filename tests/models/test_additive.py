@@ -7,8 +7,9 @@ from scipy.optimize import check_grad
 from sklearn.linear_model import Ridge
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from models import variances
+from models import additive, variances
 from models.additive import SPARSE_ROWS, AdditiveBlockRegressor
+from models.horseshoe import horseshoe
 
 
 @parametrize_with_checks([AdditiveBlockRegressor()])
@@ -83,6 +84,17 @@ def test_a_real_signal_in_taxa_is_used():
     model = AdditiveBlockRegressor().fit(X, y)
     assert "abundant" in model.block_sd_
     assert np.mean((truth - model.predict(fresh)) ** 2) < 1.3  # noise variance 1; without taxa it would be 3
+
+
+@pytest.mark.parametrize(("taxa", "calls"), [(0.0, 0), (1.0, 1)])
+def test_single_taxa_are_looked_for_under_an_arm_only_where_taxa_say_something_by_themselves(monkeypatch, taxa, calls):
+    X, y = _data(n=SPARSE_ROWS, taxa=taxa)
+    X["arm:active"] = np.random.default_rng(5).integers(2, size=SPARSE_ROWS) - 0.5
+    asked = []
+    monkeypatch.setattr(additive, "horseshoe", lambda *given: asked.append(given) or horseshoe(*given))
+    model = AdditiveBlockRegressor().fit(X, y)
+    assert ("abundant" in model.block_sd_, len(asked)) == (bool(calls), calls)
+    assert "arm×abundant" in model.block_sd_  # what an arm changes in the block as a whole is never left out
 
 
 @pytest.mark.parametrize("n", [400, 700])
