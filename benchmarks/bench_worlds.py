@@ -1,6 +1,6 @@
 """How much of what can be predicted is predicted: simulated worlds with known truth, through the bundle that is served.
 
-`python benchmarks/bench_worlds.py [--seeds 5] [--worlds A,B,...]` writes docs/benchmarks-worlds.md. `frac` is the share of the
+`python benchmarks/bench_worlds.py [--seeds 5] [--worlds A,B,...]` writes the rows of these worlds into docs/benchmarks-worlds.md. `frac` is the share of the
 predictable variance captured on 2,000 fresh people (1 = E[change | what a server can see], 0 = the mean); `benefit` the share of
 what choosing the arm could gain over placebo for all, `one arm for all` that of the arm best on average, known in hindsight; `effects` the
 mean correlation of predicted with true effects of the arms. The generator is `features.synthetic`. The additive model's priors were set while
@@ -10,6 +10,7 @@ looking at seeds 50-57 of the worlds without taxa and 0-15 of C, and at seeds 0-
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,7 @@ COLUMNS = (
     "CPU s",
     "increment shown",
 )
+HEAD = f"| world | n | {' | '.join(COLUMNS)} |"
 
 
 def measure(scenario: Scenario, seed: int, challenger: bool) -> list[float]:
@@ -174,24 +176,32 @@ def main() -> None:
     parser.add_argument("--no-challenger", action="store_true", help="leave tuned XGBoost out: a third of the time")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks-worlds.md")
     given = parser.parse_args()
-    head = f"| world | n | {' | '.join(COLUMNS)} |\n|{'---|' * (len(COLUMNS) + 2)}\n"
-    lines = []
+    rows = {}
     for name in given.worlds.split(","):
         scenario = SCENARIOS[name]
-        rows = np.array([measure(scenario, seed, not given.no_challenger) for seed in range(given.seeds)])
-        cells = [
-            "–" if np.isnan(m) else f"{m:.2f} ± {s:.2f}"
-            for m, s in zip(rows.mean(axis=0), rows.std(axis=0), strict=True)
-        ]
-        cells[-1] = f"{int(rows[:, -1].sum())} of {given.seeds}"
-        lines.append(f"| {name}: {scenario.title} | {scenario.people} | {' | '.join(cells)} |")
-        print(lines[-1], flush=True)
-    command = f"python benchmarks/bench_worlds.py --seeds {given.seeds} --worlds {given.worlds}"
-    given.out.write_text(
-        f"# Simulated worlds with known truth\n\n{__doc__}\nCommand: `{command}` (mean ± sd over seeds; 90 % intervals).\n\n{head}"
-        + "\n".join(lines)
-        + "\n"
-    )
+        found = np.array([measure(scenario, seed, not given.no_challenger) for seed in range(given.seeds)])
+        rows[name] = _row(name, scenario, found)
+        print(rows[name], flush=True)
+    given.out.write_text(with_rows(given.out.read_text() if given.out.exists() else "", rows))
+
+
+def _row(name: str, scenario: Scenario, found) -> str:
+    """Return a world's row of the table: mean ± sd over seeds, – where nothing was run."""
+    cells = [
+        "–" if np.isnan(m) else f"{m:.2f} ± {s:.2f}" for m, s in zip(found.mean(axis=0), found.std(axis=0), strict=True)
+    ]
+    cells[-1] = f"{int(found[:, -1].sum())} of {len(found)}"
+    return f"| {name}: {scenario.title} | {scenario.people} | {' | '.join(cells)} |"
+
+
+def with_rows(page: str, rows: Mapping[str, str]) -> str:
+    """Return a page whose table has these rows, old ones of the same worlds replaced; all that is not a row stays as it is."""
+    lines = page.splitlines() or ["# Simulated worlds with known truth", "", HEAD, f"|{'---|' * (len(COLUMNS) + 2)}"]
+    table = next(k for k, line in enumerate(lines) if line.startswith("|---")) + 1
+    end = next((k for k in range(table, len(lines)) if not lines[k].startswith("|")), len(lines))
+    known = {line[2:].split(":")[0]: line for line in lines[table:end]} | dict(rows)
+    ordered = [known[name] for name in SCENARIOS if name in known]
+    return "\n".join([*lines[:table], *ordered, *lines[end:]]) + "\n"
 
 
 if __name__ == "__main__":

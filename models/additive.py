@@ -97,7 +97,7 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
         self.block_sd_ = {b: float(s * self.unit_) for b, s in zip(parts, np.exp(theta[:-2]), strict=True)}
         self.columns_ = [f"{block}:{j}" for block, part in parts.items() for j in range(part.shape[1])]
         scale = {b: np.full(p.shape[1], self.block_sd_[b] / self.unit_ / np.sqrt(p.shape[1])) for b, p in parts.items()}
-        noise = np.exp(np.clip(self.noise_[0] + self.noise_[1] * severity, -12.0, 6.0))
+        noise = self._noise(severity)
         # Heredity (Chipman 1996, Can J Stat 24:17): single taxa are looked for under arms only where taxa say something by themselves.
         if len(y) >= SPARSE_ROWS and any(block in SPARSE for block in parts):
             mean, weights = self._sparse(parts, scale, y, noise, priors)
@@ -106,6 +106,10 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
         self.intercept_ = self.centre_ + self.unit_ * mean
         self.weights_ = self.unit_ * weights
         self._spread(_beside(parts, len(y)), np.concatenate([np.zeros(0), *scale.values()]), noise)
+
+    def _noise(self, severity: Array) -> Array:
+        """Return the noise's variance at some severities, in units of the outcome's."""
+        return np.asarray(np.exp(np.clip(self.noise_[0] + self.noise_[1] * severity, -12.0, 6.0)))
 
     def _sparse(self, parts: Mapping[str, Array], scale: dict[str, Array], y: Array, noise: Array,
                 priors: Mapping[str, Prior]) -> tuple[float, Array]:  # fmt: skip
@@ -153,7 +157,7 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
         if not return_std:
             return mean
         severity = X[:, self.blocks_["base"][0]] if "base" in self.blocks_ else np.zeros(len(X))
-        noise = np.exp(np.clip(self.noise_[0] + self.noise_[1] * severity, -12.0, 6.0)) * self.unit_**2
+        noise = self._noise(severity) * self.unit_**2
         known = ((wide @ self.spread_.T) ** 2).sum(axis=1)
         return mean, np.sqrt(noise + np.maximum(((wide * self.prior_) ** 2).sum(axis=1) - known, 0.0))
 
