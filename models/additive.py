@@ -65,8 +65,7 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
         means = _known(self.known, names, X.shape[1])
         y = np.asarray(y, dtype=float) - X @ means[0]
         parts = expand(X, self.blocks_, self.with_arm)
-        severity = X[:, self.blocks_["base"][0]] if "base" in self.blocks_ else np.zeros(len(X))
-        self._learn(parts, (y - self.centre_) / self.unit_, severity, self._priors(parts, means[1]))
+        self._learn(parts, (y - self.centre_) / self.unit_, self._severity(X), self._priors(parts, means[1]))
         # The known means are part of the weights again: what was learned is how this cohort departs from them.
         own = [means[0][self.blocks_[b]] if b in self.blocks_ else np.zeros(parts[b].shape[1]) for b in self.block_sd_]
         self.weights_: Array = self.weights_ + np.concatenate([np.zeros(0), *own])
@@ -106,6 +105,10 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
         self.intercept_ = self.centre_ + self.unit_ * mean
         self.weights_ = self.unit_ * weights
         self._spread(_beside(parts, len(y)), np.concatenate([np.zeros(0), *scale.values()]), noise)
+
+    def _severity(self, X: Array) -> Array:
+        """Return the n baselines, 0 where the model has none."""
+        return X[:, self.blocks_["base"][0]] if "base" in self.blocks_ else np.zeros(len(X))
 
     def _noise(self, severity: Array) -> Array:
         """Return the noise's variance at some severities, in units of the outcome's."""
@@ -156,8 +159,7 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
         mean = self.intercept_ + wide @ self.weights_
         if not return_std:
             return mean
-        severity = X[:, self.blocks_["base"][0]] if "base" in self.blocks_ else np.zeros(len(X))
-        noise = self._noise(severity) * self.unit_**2
+        noise = self._noise(self._severity(X)) * self.unit_**2
         known = ((wide @ self.spread_.T) ** 2).sum(axis=1)
         return mean, np.sqrt(noise + np.maximum(((wide * self.prior_) ** 2).sum(axis=1) - known, 0.0))
 
