@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,15 +13,11 @@ import numpy.typing as npt
 from features.counts import Array
 from features.instruments import Instrument, reachable, remission_threshold, response_threshold
 from models.intervals import (
-    GROUPINGS,
     clip_interval,
     crossfit_group_quantiles,
     crossfit_quantiles,
     distribution,
-    labels_of,
-    large_groups,
     probability_below,
-    severity_cuts,
 )
 from training import metrics
 from training.metrics import Estimate, estimate, over_repeats
@@ -47,6 +43,10 @@ class HeldOut:
     responds: Array
     p_remission: Array
     remits: Array
+
+    def take(self, rows: npt.NDArray[np.int64]) -> HeldOut:
+        """Return the answers of some rows."""
+        return HeldOut(**{name: column[..., rows] for name, column in vars(self).items()})
 
     def known(self, event: str) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
         """Return (probabilities, observed, rows in which both are known) of "response" or "remission".
@@ -157,22 +157,6 @@ def interval_metrics(problem: Problem, answers: HeldOut, weights: Array) -> dict
     share = weights[:, has] / np.where(total > 0, total, np.nan)[:, None]
     figures = {"coverage": inside, "interval_width": answers.upper - answers.lower}
     return {name: estimate(share @ value[:, has].mean(axis=0)) for name, value in figures.items()}
-
-
-def interval_groups(problem: Problem, answers: HeldOut, weights: Array) -> list[dict[str, Any]]:
-    """Return coverage and mean width by severity third, sex, arm and study; too small a group is named without figures."""
-    design, found = problem.design, []
-    for by in GROUPINGS:
-        labels = labels_of(design, by, severity_cuts(design))
-        large, names = large_groups(design, labels), sorted(set(labels.tolist()) - {""})
-        for name in names if len(names) > 1 else []:
-            rows = np.flatnonzero(labels == name)
-            part = replace(answers, lower=answers.lower[:, rows], upper=answers.upper[:, rows])
-            lacks = bool(np.isnan(part.lower).all())
-            status = "no interval" if lacks else "stated" if name in large else "too few"
-            figures = interval_metrics(problem.take(rows), part, weights[:, rows]) if status == "stated" else {}
-            found.append({"by": by, "group": name, "rows": len(rows), "status": status, **as_json(figures)})
-    return found
 
 
 def gain_over_mean(problem: Problem, evaluation: Evaluation, row: str, weights: Array) -> Estimate:

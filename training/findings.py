@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from features.cohort import Cohort
 from features.digest import file_digest
 from features.nomenclature import synonyms
-from models.catalog import CANDIDATES, CATALOG
+from models.catalog import CATALOG
 from models.intervals import quantile
 from models.literature import effects_for
 from training import gates, people, splits
@@ -21,7 +22,6 @@ from training.assess import (
     decision_curves,
     gain_over_mean,
     held_out,
-    interval_groups,
     interval_metrics,
     mae_loss,
     probability_metrics,
@@ -29,6 +29,7 @@ from training.assess import (
     scaled_residuals,
 )
 from training.config import RunConfig
+from training.groups import interval_groups, probability_groups
 from training.increment import Increment, increments
 from training.metrics import CALIBRATION, resamples
 from training.problem import Problem
@@ -95,6 +96,7 @@ def figures(
         "reference_rows": reference, "metrics": {**as_json(rows[CHOSEN] | calibration | interval), "r2_gain_over_mean": gain.as_dict()},
         "decision_curve": decision_curves(problem, answers, CHOSEN, weights),
         "interval_groups": interval_groups(problem, answers[CHOSEN], weights),
+        "probability_groups": probability_groups(problem, answers[CHOSEN], weights),
         "reject_curve": reject_curves(problem, evaluation, answers[CHOSEN], weights),
         "model_rows": {name: {"title": CATALOG[name].title, **as_json(rows[name])} for name in evaluation.candidates},
         "increment": [i.as_dict() for i in added], "gates": {name: v.as_dict() for name, v in gates.judge(judged).items()},
@@ -106,17 +108,18 @@ def figures(
 def _too_few(problem: Problem) -> dict[str, Any]:
     verdict = gates.GATES["enough_people"](gates.Figures(problem.people, 0, 0, 0, 0, 0, 0, ()))
     empty: dict[str, Any] = {
-        name: {} for name in ("metrics", "model_rows", "chosen_per_fold", "decision_curve", "reject_curve")
+        name: {}
+        for name in ("metrics", "model_rows", "chosen_per_fold", "decision_curve", "reject_curve", "probability_groups")
     }
     stated = {"gates": {"enough_people": verdict.as_dict()}, "warnings": ["too few people"]}
     return {**empty, "increment": [], "interval_groups": [], "configurations_tried": 0, **stated}
 
 
-def search(evaluation: Evaluation, budget: float) -> dict[str, Any]:
+def search(evaluation: Evaluation, candidates: Sequence[str], budget: float) -> dict[str, Any]:
     """Return how far the search came: configurations offered, and the fewest and most tried in a fold, within what budget."""
     tried = [choice.tried for choice in evaluation.choices]
     return {
-        "budget_s": budget or None, "offered": len(configurations(CANDIDATES)) if tried else 0,
+        "budget_s": budget or None, "offered": len(configurations(candidates)) if tried else 0,
         "tried_least": min(tried, default=0), "tried_most": max(tried, default=0), "candidates": list(evaluation.candidates),
     }  # fmt: skip
 

@@ -71,7 +71,7 @@ def learn(
     shown = [row for row in evaluation.predictions if row in CATALOG or row == CHOSEN]
     answers = {row: held_out(problem, evaluation, row, config.interval_groups) for row in shown}
     record = findings.header(cohort, problem, config, evaluation, run_id=run_id, name=name)
-    record |= {"design_audit": design, "search": findings.search(evaluation, config.budget)}
+    record |= {"design_audit": design, "search": findings.search(evaluation, _candidates(config), config.budget)}
     record |= {"noise": [{"best_inner_r2": best, "nested_r2": nested} for best, nested in noise]}
     record |= _figures(problem, config, evaluation, studies, answers, design_audit.high(design))
     record["warnings"] += findings.sample_warnings(cohort, problem)
@@ -93,7 +93,7 @@ def _validated(
 ) -> tuple[Evaluation, Evaluation | None]:
     """Return the nested validation, and that of whole studies left out; of too few people the references alone."""
     enough = problem.people >= gates.LEAST_PEOPLE
-    evaluation = evaluate(problem, folds, seed=config.seed, candidates=CANDIDATES if enough else (), jobs=config.jobs,
+    evaluation = evaluate(problem, folds, seed=config.seed, candidates=_candidates(config) if enough else (), jobs=config.jobs,
                           deadline=deadline, partial=partial)  # fmt: skip
     if not enough:
         return evaluation, None
@@ -142,6 +142,15 @@ def _kept(
     record["importance"] = importance(problem, final)
     record["taxa"] = taxa(problem, evaluation, studies, record)
     return final.bundle, final.fit_s
+
+
+def _candidates(config: RunConfig) -> tuple[str, ...]:
+    """A run of one named model tries that one, and the pre-specified one, which the increments are about."""
+    return (
+        CANDIDATES
+        if config.model == SEARCH
+        else tuple(name for name in CANDIDATES if name in ("additive", config.model))
+    )
 
 
 def _fixed(evaluation: Evaluation, model: str) -> Evaluation:

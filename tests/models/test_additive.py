@@ -45,7 +45,7 @@ def test_gradient_is_the_derivative_of_the_objective():
     parts = [rng.normal(size=(40, p)) for p in (1, 6)]
     kernels = np.array([part @ part.T / part.shape[1] for part in parts])
     y, severity = rng.normal(size=40), rng.normal(size=40)
-    rates = np.array([[1.0, 13.0], [-1.0, 0.0], [4.0, 0.0]])  # rate, log median, precision per block
+    rates = np.array([[1.0, 13.0], [-1.0, 0.0], [4.0, 0.0], [0.0, 1.0]])  # rate, log median, precision, shape per block
     value = lambda t: variances._objective(t, kernels, y, severity, rates)[0]  # noqa: E731
     slope = lambda t: variances._objective(t, kernels, y, severity, rates)[1]  # noqa: E731
     for theta in (np.array([-0.5, -2.0, 0.1, 0.2]), np.array([0.3, -1.0, -0.7, -0.3])):
@@ -59,6 +59,19 @@ def test_a_useless_block_leaves_the_very_same_model(n):
     full, small = AdditiveBlockRegressor().fit(X, y), AdditiveBlockRegressor().fit(bare, y)
     assert "abundant" not in full.block_sd_
     assert np.array_equal(full.predict(X), small.predict(bare))
+
+
+def test_the_square_of_what_has_an_optimum_is_kept_in_small_cohorts():
+    # A variance learned from 60 people alone would be taken for nothing in most of these, as the one of a block of noise is.
+    def kept(seed):
+        rng = np.random.default_rng(seed)
+        base, sleep, noise = rng.normal(size=(3, 60))
+        X = pd.DataFrame({"base:baseline": base, "bend:sleep^2": sleep**2 - 1.0, "blank:sleep": rng.normal(size=60)})
+        return set(AdditiveBlockRegressor().fit(X, base + 0.1 * X["bend:sleep^2"] + noise).block_sd_)
+
+    found = [kept(seed) for seed in range(8)]
+    assert all("bend" in blocks for blocks in found)
+    assert not all("blank" in blocks for blocks in found)
 
 
 def test_an_arm_that_helps_some_more_than_others_is_seen():

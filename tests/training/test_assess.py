@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import expit, logit
 
 from features.synthetic import simulate
-from training.assess import THRESHOLDS, decision_curves, event_bar, held_out, interval_groups, probability_metrics
-from training.metrics import CALIBRATION, resamples
+from training.assess import THRESHOLDS, decision_curves, event_bar, held_out, probability_metrics
+from training.groups import interval_groups, probability_groups
+from training.metrics import CALIBRATION, EDGE, resamples
 from training.problem import pose
 from training.protocol import CHOSEN, evaluate, outer_splits
 
@@ -82,6 +84,24 @@ def test_groups_too_small_for_an_interval_have_no_bounds(problem, found):
         large = (arm == name).sum() >= 40
         assert np.isnan(held.lower[0, arm == name]).all() != large
         assert status[name] == ("stated" if large else "no interval")
+
+
+def test_probabilities_of_a_group_are_stated_by_hand_and_rare_events_are_not(problem, answers):
+    rows = probability_groups(problem, answers[CHOSEN], np.ones((2, len(problem.y))))
+    assert set(rows) == {"response", "remission"}
+    own = problem.design.covariates["sex"].astype(str) == "female"
+    seen, p = answers[CHOSEN].responds[own], answers[CHOSEN].p_response[0, own]
+    women = next(row for row in rows["response"] if row["group"] == "female")
+    assert women["observed"]["estimate"] == pytest.approx(seen.mean())
+    assert women["expected"]["estimate"] == pytest.approx(p.mean())
+    # At the intercept the mean of the moved probabilities is the share observed: the score equation of a logistic regression.
+    moved = expit(logit(np.clip(p, EDGE, 1 - EDGE)) + women["calibration_intercept"]["estimate"])
+    assert moved.mean() == pytest.approx(seen.mean(), abs=1e-6)
+    severe = answers[CHOSEN].remits[problem.design.baseline >= np.quantile(problem.design.baseline, 2 / 3)]
+    assert severe.sum() < 10
+    third = next(row for row in rows["remission"] if row["group"] == "high")
+    assert third.keys() == {"by", "group", "rows", "status"}
+    assert third["status"] == "too few"
 
 
 def test_a_label_has_a_curve_of_its_own_name(problem, answers):
