@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import lapack
+from scipy.linalg import blas, lapack
 from scipy.optimize import minimize
 
 Array = npt.NDArray[np.float64]
@@ -75,18 +75,19 @@ def _objective(theta: Array, kernels: Array, y: Array, severity: Array, prior: A
     lower, failed = lapack.dpotrf(covariance, lower=1)
     if failed:
         return 1e10, np.zeros_like(theta)
-    inverse, _ = lapack.dpotri(lower, lower=1)
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
-    row = inverse.sum(axis=1)
-    mean = float(row @ y / row.sum())
-    alpha = inverse @ (y - mean)
+    ones, own = lapack.dpotrs(lower, np.column_stack([np.ones(len(y)), y]), lower=1)[0].T
+    mean = float(ones @ y / ones.sum())
+    alpha = own - mean * ones
     sd, off = np.exp(theta[:-2]), theta[:-2] - prior[1]
-    value = 0.5 * (y - mean) @ alpha + np.log(np.diag(lower)).sum() + 0.5 * np.log(row.sum())
+    value = 0.5 * (y - mean) @ alpha + np.log(np.diag(lower)).sum() + 0.5 * np.log(ones.sum())
     value += prior[0] @ sd + 0.5 * prior[2] @ off**2 - prior[3] @ theta[:-2]
-    # d/dC of the restricted likelihood: inverse minus the part spent on the mean, minus alpha alpha'.
-    inverse -= np.outer(row, row) / row.sum() + np.outer(alpha, alpha)
-    slopes = variance * np.einsum("kij,ij->k", kernels, inverse) + prior[0] * sd + prior[2] * off - prior[3]
-    tail = 0.5 * np.diag(inverse) * noise
+    # d/dC of the restricted likelihood: inverse minus the part spent on the mean, minus alpha alpha'; its lower triangle says it all.
+    slope, _ = lapack.dpotri(lower, lower=1)
+    for spent in (ones / np.sqrt(ones.sum()), alpha):
+        slope = blas.dsyr(-1.0, spent, lower=1, a=slope, overwrite_a=1)
+    tail = 0.5 * np.diag(slope) * noise
+    slope[np.diag_indices_from(slope)] *= 0.5
+    slopes = 2.0 * variance * np.einsum("kij,ji->k", kernels, slope) + prior[0] * sd + prior[2] * off - prior[3]
     # A weak normal prior keeps the noise slope near zero in small cohorts.
     value += 0.5 * (theta[-1] / 0.25) ** 2
     return float(value), np.concatenate([slopes, [tail.sum(), tail @ severity + theta[-1] / 0.0625]])

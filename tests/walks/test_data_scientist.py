@@ -113,6 +113,14 @@ def test_promoted_exported_and_predicted(exported, cohort_folder, vagus):
         assert float(row["follow_up"]) == pytest.approx(float(row["baseline_score"]) + float(row["change"]))
 
 
+def test_a_run_of_one_named_model_tries_no_challengers(exported, vagus):
+    run = json.loads(vagus("runs", "--json", cwd=exported).stdout)["runs"][0]["run_id"]
+    shown = json.loads(vagus("runs", "show", run, "--json", cwd=exported).stdout)
+    # Its own row is among the references; the pre-specified model is there for the increments.
+    assert set(shown["model_rows"]) == {"additive"}
+    assert shown["search"]["offered"] == 1
+
+
 def test_an_exported_bundle_can_carry_a_model_signature(exported, vagus):
     vagus("export", "vagus-phq-9@champion", "--out", "signed", "--model-signature", "signed.json", cwd=exported)
     verify = ("audit", "verify", "signed.json", "--covers", "signed", "--json", "--trust")
