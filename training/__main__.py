@@ -74,7 +74,9 @@ def _train(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--config", type=Path, metavar="FILE.toml")
     verb.add_argument("--name", default="", metavar="MODEL", help="name in the registry (default: vagus-INSTRUMENT)")
     verb.add_argument(
-        "--model", metavar="ENTRY", help="search (default: the inner loop chooses) or one entry, such as baseline (no challenger is tried then)"
+        "--model",
+        metavar="ENTRY",
+        help="search (default: the inner loop chooses) or one entry, such as baseline (no challenger is tried then)",
     )
     verb.add_argument("--seed", type=int)
     verb.add_argument(
