@@ -4,7 +4,7 @@
 predictable variance captured on 2,000 fresh people (1 = E[change | what a server can see], 0 = the mean); `benefit` the share of
 what choosing the arm could gain over placebo for all, `one arm for all` that of the arm best on average, known in hindsight; `effects` the
 mean correlation of predicted with true effects of the arms; `recipe` and `recipe's choice` are the same of a peer, the published additive model (`benchmarks/recipe.py`);
-`over the truth's` is the intervals' mean width over that of the narrowest 90 % intervals around the truth whose width depends on severity. The generator is `features.synthetic`. The additive model's priors were set while
+`over the truth's` is the intervals' mean width over that of 90 % intervals around the truth whose width follows severity. The generator is `features.synthetic`. The additive model's priors were set while
 looking at seeds 50-57 of the worlds without taxa and 0-15 of C, and at seeds 0-4 of easier worlds that this generator gave before.
 """
 
@@ -236,17 +236,22 @@ def _row(name: str, scenario: Scenario, found) -> str:
     cells = [
         "–" if np.isnan(m) else f"{m:.2f} ± {s:.2f}" for m, s in zip(found.mean(axis=0), found.std(axis=0), strict=True)
     ]
+    cells[COLUMNS.index("Vagus")] += f", least {found[:, COLUMNS.index('Vagus')].min():.2f}"
     cells[-1] = f"{int(found[:, -1].sum())} of {len(found)}"
     return f"| {name}: {scenario.title} | {scenario.people} | {' | '.join(cells)} |"
 
 
 def with_rows(page: str, rows: Mapping[str, str]) -> str:
-    """Return a page whose table has these rows, old ones of the same worlds replaced; all that is not a row stays as it is."""
+    """Return a page whose table has these rows, old ones of the same worlds replaced, and those with other columns left out.
+
+    All that is not a row stays as it is.
+    """
     lines = page.splitlines() or ["# Simulated worlds with known truth", "", HEAD, f"|{'---|' * (len(COLUMNS) + 2)}"]
     table = next(k for k, line in enumerate(lines) if line.startswith("|---")) + 1
     lines[table - 2 : table] = [HEAD, f"|{'---|' * (len(COLUMNS) + 2)}"]
     end = next((k for k in range(table, len(lines)) if not lines[k].startswith("|")), len(lines))
-    known = {line[2:].split(":")[0]: line for line in lines[table:end]} | dict(rows)
+    old = [line for line in lines[table:end] if line.count("|") == HEAD.count("|")]
+    known = {line[2:].split(":")[0]: line for line in old} | dict(rows)
     ordered = [known[name] for name in SCENARIOS if name in known]
     return "\n".join([*lines[:table], *ordered, *lines[end:]]) + "\n"
 

@@ -1,8 +1,8 @@
 """A peer for the table of worlds: the additive model of `../shared/reference/accuracy.md`, section 6, rebuilt from its description.
 
-One variance per block, exponential priors on their sds (microbiome blocks: 1/13 of the outcome's sd, 0.6 % of its variance), and from 600 people
+One variance per block, exponential priors on their sds (microbiome blocks: 1/13 of the outcome's sd, 0.6 % of its variance), and, in larger cohorts,
 eight EM steps that re-weight single taxa under a Student-t prior whose weights all arms share. It sees Vagus's encoded columns, centring
-within study included, and published effects below 400 people. What the description leaves open was settled by scratch runs for what did best over worlds
+within study included, and published effects below 400 people; from 400 rows it re-weights (they: from 600). What the description leaves open was settled by scratch runs for what did best over worlds
 of several kinds: priors on log sds, so that no block goes to zero; a mean sd of 1/2 for blocks without taxa, of 1/6 for what an arm changes in
 them; four degrees of freedom.
 """

@@ -27,7 +27,7 @@ Array = npt.NDArray[np.float64]
 WITH_ARM = ("base", "life", "abundant", "family")
 SPARSE = ("abundant", "rare", "family")  # blocks of which few columns matter, and
 SPARSE_ROWS = (
-    600  # the rows from which these can be told: fewer say too little, and all columns share the block's variance
+    400  # the rows from which these can be told: fewer say too little, and all columns share the block's variance
 )
 NEGLIGIBLE = 0.03  # sd, in units of the outcome's, below which a block is left out (0.1 % of the variance)
 RANK = 64  # directions kept of the posterior covariance: what the data say about f beyond the prior

@@ -15,10 +15,10 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Prior:
-    """Prior of a block's sd, in units of the outcome's sd: gamma with a shape and a rate, log-normal around a median, or both.
+    """Prior of a block's sd, in units of the outcome's sd: exponential with a rate, log-normal around a median, or both.
 
-    The penalty on log sd is rate * sd - shape * log sd + ((log sd - log median) / width)^2 / 2. With shape 0 (exponential) a block may go
-    to zero; with shape 1 the mode keeps away from it (Chung et al. 2013, Psychometrika 78:685).
+    The penalty on log sd is rate * sd - shape * log sd + ((log sd - log median) / width)^2 / 2. With shape 0 a block may go to zero; with
+    shape 1 the penalty is that of a gamma density, sd * exp(-rate * sd), which keeps away from it (Chung et al. 2013, Psychometrika 78:685).
     """
 
     rate: float = 0.0
@@ -32,7 +32,7 @@ class Prior:
 # expected of each, and one that says nothing goes to zero. That the effect of an arm differs between people is likely but never visible in
 # a variance at these sizes, so those blocks are kept small rather than dropped. An arm's block has a column for each arm and column it modifies,
 # of which a person has few that are not zero: its sd is some three times what it means in points. Squares (`bend`) are made of what is known to
-# have an optimum: they may be small and are not dropped.
+# have an optimum: theirs do not go to zero in small cohorts.
 PRIORS: Mapping[str, Prior] = {
     "base": Prior(median=0.45, width=0.5), "arm": Prior(median=0.4, width=0.4), "life": Prior(median=0.2, width=0.5),
     "curve": Prior(rate=13.0), "bend": Prior(rate=6.0, shape=1.0), "blank": Prior(rate=6.0), "study": Prior(rate=4.0), "all": Prior(rate=1.0),

@@ -20,10 +20,14 @@ def load(monkeypatch):
 
 def test_a_row_replaces_its_own_and_nothing_else(load):
     bench = load("bench_worlds")
-    page = bench.with_rows("", {"B": "| B: old | 1 |", "A": "| A: kept | 2 |"})
+    row = {world: f"| {world}: {'| 1 ' * (len(bench.COLUMNS) + 1)}|" for world in "ABC"}
+    page = bench.with_rows("", {"B": row["B"], "A": row["A"]})
+    assert page.splitlines()[2:] == [bench.HEAD, f"|{'---|' * (len(bench.COLUMNS) + 2)}", row["A"], row["B"]]
+    # A table of other columns: its heading is written anew, its rows would stand under the wrong headings.
+    page = page.replace(bench.HEAD, "| world | frac |").replace(row["A"], "| A: old | 2 |") + "\nProse, | with a bar.\n"
+    page = bench.with_rows(page, {"C": row["C"]})
     assert page.splitlines()[2] == bench.HEAD
-    page = bench.with_rows(page.replace("|---|", "|---|", 1) + "\nProse, | with a bar.\n", {"B": "| B: new | 3 |"})
-    assert page.splitlines()[4:] == ["| A: kept | 2 |", "| B: new | 3 |", "", "Prose, | with a bar."]
+    assert page.splitlines()[4:] == [row["B"], row["C"], "", "Prose, | with a bar."]
 
 
 def test_the_peers_weights_are_ridge_given_their_prior_variances(load):
@@ -34,9 +38,8 @@ def test_the_peers_weights_are_ridge_given_their_prior_variances(load):
     ridge = Ridge(alpha=1.0).fit(X * np.sqrt(variance), y, sample_weight=1.0 / noise)
     assert weights == pytest.approx(ridge.coef_ * np.sqrt(variance), abs=1e-9)
     assert mean == pytest.approx(ridge.intercept_, abs=1e-9)
-    wide = np.column_stack([np.ones(30), X])
-    exact = np.linalg.inv(wide.T / noise @ wide + np.diag([0.0, *1.0 / variance]))
-    assert (uncertain <= np.diag(exact)[1:] + 1e-12).all()  # the intercept's own uncertainty is not in it
+    exact = np.linalg.inv(X.T / noise @ X + np.diag(1.0 / variance))  # the intercept taken as known
+    assert uncertain == pytest.approx(np.diag(exact), abs=1e-12)
 
 
 def test_the_peer_finds_the_one_taxon_that_matters_alike_under_all_arms(load):

@@ -50,7 +50,7 @@ def header(
         "cohort": people.described(cohort, problem), "missing_data": people.missing_data(problem),
         "split_digest": splits.digest(list(evaluation.splits), problem.subjects), "rows": len(problem.y), "subjects": problem.people,
         "dropped_rows": problem.dropped, "stool_rows": int(design.stool.sum()), "genera": len(design.genera),
-        "arms": {str(arm): int((design.arm == arm).sum()) for arm in sorted(set(design.arm.tolist()))},
+        "arms": people.rows_of_arms(design),
         "lag": {"low": float(lag.min()), "median": float(np.median(lag)), "high": float(lag.max())} if len(lag) else None,
         "consent_versions": sorted({str(v) for v in cohort.samples.get("consent_version", []) if v is not None}),
         "claim": "prognostic", "nomenclature_version": synonyms().version, **provenance(), **_features(problem),

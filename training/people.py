@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from features.cohort import Cohort
+from features.design import Design
 from models.intervals import labels_of, severity_cuts
 from training.assess import HeldOut
 from training.gates import LEAST_PEOPLE
@@ -51,6 +52,12 @@ def demographics(problem: Problem) -> dict[str, Any]:
         found["age_years"] = {"people": len(ages), "median": float(median), "quartiles": [float(low), float(high)]}
     cells = safe_cells(Counter(sexes))
     return found | ({"sex": cells} if cells else {})
+
+
+def rows_of_arms(design: Design) -> dict[str, int | None]:
+    """Return the number of rows of each arm, null below SMALLEST_CELL."""
+    rows = {str(arm): int((design.arm == arm).sum()) for arm in sorted(set(design.arm.tolist()))}
+    return {arm: n if n >= SMALLEST_CELL else None for arm, n in rows.items()}
 
 
 def safe_cells(counts: Mapping[str, int]) -> dict[str, int]:

@@ -104,6 +104,31 @@ def test_probabilities_of_a_group_are_stated_by_hand_and_rare_events_are_not(pro
     assert third["status"] == "too few"
 
 
+def test_what_a_group_hides_cannot_be_worked_out_from_the_others(problem, answers):
+    # 9 of the men had it and 15 of the women: the women's share and everybody's would give the men's away.
+    sex = problem.design.covariates["sex"].astype(str)
+    had = np.zeros(len(problem.y))
+    had[np.flatnonzero(sex == "male")[:9]], had[np.flatnonzero(sex == "female")[:15]] = 1.0, 1.0
+    held = replace(answers[CHOSEN], responds=had)
+
+    def stated(held):
+        rows = probability_groups(problem, held, np.ones((2, len(problem.y))))["response"]
+        return {row["group"] for row in rows if row["by"] == "sex" and row["status"] == "stated"}
+
+    assert stated(held) == set()
+    had[np.flatnonzero(sex == "male")[9]] = 1.0
+    assert stated(held) == {"male", "female"}
+
+
+def test_people_of_whom_an_event_is_not_known_do_not_make_a_group_large(problem, answers):
+    women = np.flatnonzero(problem.design.covariates["sex"].astype(str) == "female")
+    seen = answers[CHOSEN].responds.copy()
+    seen[women[39:]] = np.nan
+    rows = probability_groups(problem, replace(answers[CHOSEN], responds=seen), np.ones((2, len(problem.y))))
+    row = next(row for row in rows["response"] if row["group"] == "female")
+    assert (row["rows"], row["status"]) == (39, "too few")
+
+
 def test_a_label_has_a_curve_of_its_own_name(problem, answers):
     label = replace(problem, task="label", positive="case")
     one = {row: replace(held, remits=np.full(len(problem.y), np.nan)) for row, held in answers.items()}
