@@ -18,14 +18,19 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from features.synthetic import World, simulate
-from models.catalog import CATALOG
+from models.catalog import CATALOG, LIFESTYLE
 from training.assess import held_out, interval_metrics
 from training.increment import increments
 from training.metrics import resamples
 from training.problem import literature_for, pose
-from training.protocol import Evaluation, outer_splits
+from training.protocol import INCREMENTS, NO_ARM, NO_LIFESTYLE, Evaluation, outer_splits
 from training.selection import encode, fit_predict, known
 
+# Model rows, their entry and the blocks they lack: all that the increments of a run compare, and correct for comparing.
+FITS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "covariates": ("covariates", ()), "additive": ("additive", ()),
+    NO_LIFESTYLE: ("covariates", LIFESTYLE), NO_ARM: ("covariates", ("arm",)),
+}  # fmt: skip
 PLANTED = World(microbiome=1.8, moderation=1.2, noise=3.0)
 
 
@@ -35,17 +40,18 @@ def one(seed: int, *, people: int, null: bool) -> tuple[bool, float]:
         problem = pose(simulate(subjects=people, seed=seed, null=null, world=PLANTED)[0], "PHQ-9")
         problem = replace(problem, literature=literature_for(problem, "auto"))
         splits = outer_splits(problem, repeats=1, seed=seed)
-        rows = {name: (np.empty((1, people)), np.empty((1, people))) for name in ("covariates", "additive")}
+        rows = {name: (np.empty((1, people)), np.empty((1, people))) for name in FITS}
         for _, train, rest in splits[0].parts():
             encoder, Z = encode(problem.take(train))
             _, W = encode(problem.take(rest), encoder)
             for name, (mean, sd) in rows.items():
+                entry, without = FITS[name]
                 mean[0, rest], sd[0, rest] = fit_predict(
-                    CATALOG[name], {}, Z, problem.y[train], W, seed=0, known=known(problem, encoder)
+                    CATALOG[entry], {}, Z, problem.y[train], W, seed=0, without=without, known=known(problem, encoder)
                 )
         found = Evaluation(splits, {n: r[0] for n, r in rows.items()}, {n: r[1] for n, r in rows.items()}, ())
         weights = resamples(problem.subjects, seed=seed)
-        gain = increments(problem.y, found.predictions, [("microbiome", "covariates", "additive")], weights)[0]
+        gain = increments(problem.y, found.predictions, INCREMENTS, weights)[0]
         return gain.verdict == "shown", interval_metrics(problem, held_out(problem, found, "additive"), weights)[
             "coverage"
         ].estimate

@@ -54,6 +54,11 @@ class RunConfig:
         """Return by what groups the intervals are made; "" = one quantile for all."""
         return self.intervals.get("by", "")
 
+    @property
+    def search_budget(self) -> float:
+        """Return the seconds a search may take (0 = no end); where one model is named there is no search to cut short."""
+        return self.budget if self.model == SEARCH else 0.0
+
     def recorded(self) -> dict[str, Any]:
         """Return the settings that change results (not how many cores were used); files by name, without their path."""
         found = {

@@ -197,11 +197,18 @@ def literature_figures(problem: Problem, evaluation: Evaluation, weights: Any) -
 
 
 def study_figures(problem: Problem, studies: Evaluation | None) -> dict[str, Any]:
-    """Return the leave-one-study-out figures per model row; empty with a single study."""
+    """Return the leave-one-study-out figures per model row; empty with a single study.
+
+    The interval of a study is as wide as the other studies, each left out in its turn, say: what an unseen study may count on.
+    """
     if studies is None:
         return {}
     weights = resamples(problem.subjects, seed=0)
-    return {row: as_json(row_metrics(problem, held_out(problem, studies, row), weights)) for row in studies.predictions}
+    answers = {row: held_out(problem, studies, row) for row in studies.predictions}
+    return {
+        row: as_json(row_metrics(problem, held, weights) | interval_metrics(problem, held, weights))
+        for row, held in answers.items()
+    }
 
 
 def widening(problem: Problem, evaluation: Evaluation, studies: Evaluation | None) -> tuple[float, float]:

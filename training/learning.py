@@ -31,6 +31,7 @@ from training.protocol import (
     repeats_for,
     shuffled,
 )
+from training.selection import Configuration
 from training.splits import Split
 
 Say = Callable[[str], None]
@@ -62,16 +63,17 @@ def learn(
     enough = problem.people >= gates.LEAST_PEOPLE
     folds = _splits(problem, config)
     design = _audited(cohort, problem, folds, say)
-    deadline = time.time() + config.budget if config.budget and config.model == SEARCH else inf
+    deadline = time.time() + config.search_budget if config.search_budget else inf
     clock = time.perf_counter()
     evaluation, studies = _validated(problem, config, folds, deadline, partial)
     timings = {"nested_validation_s": time.perf_counter() - clock}
-    tried, draws = evaluation.candidates, _shuffles(problem, config) if enough else 0
+    tried = tuple(name for name in evaluation.candidates if config.model in (SEARCH, name))
+    draws = _shuffles(problem, config) if enough and tried else 0  # a reference is not searched for
     noise = shuffled(problem, draws=draws, seed=config.seed, candidates=tried, partial=partial)
     shown = [row for row in evaluation.predictions if row in CATALOG or row == CHOSEN]
     answers = {row: held_out(problem, evaluation, row, config.interval_groups) for row in shown}
     record = findings.header(cohort, problem, config, evaluation, run_id=run_id, name=name)
-    record |= {"design_audit": design, "search": findings.search(evaluation, _candidates(config), config.budget)}
+    record |= {"design_audit": design, "search": findings.search(evaluation, _candidates(config), config.search_budget)}
     record |= {"noise": [{"best_inner_r2": best, "nested_r2": nested} for best, nested in noise]}
     record |= _figures(problem, config, evaluation, studies, answers, design_audit.high(design))
     record["warnings"] += findings.sample_warnings(cohort, problem)
@@ -159,6 +161,7 @@ def _fixed(evaluation: Evaluation, model: str) -> Evaluation:
         evaluation,
         predictions={**evaluation.predictions, CHOSEN: evaluation.predictions[model]},
         sds={**evaluation.sds, CHOSEN: evaluation.sds[model]},
+        choices=tuple(replace(c, winner=c.per_entry.get(model, Configuration(model, {}))) for c in evaluation.choices),
     )
 
 

@@ -26,7 +26,7 @@ from training.metrics import resamples
 from training.plots import BLUE, GREY, RED, svg
 from training.problem import Problem
 from training.protocol import OUTER_FOLDS
-from training.selection import encode, fit_predict, known
+from training.selection import encode, fit_predict, known, to_fit
 from training.splits import by_group
 
 SHARES, DRAWS = (0.4, 0.55, 0.7, 0.85, 1.0), 4  # parts of the subjects, and how often each is drawn
@@ -103,13 +103,11 @@ def _point(problem: Problem, share: float, draw: int, seed: int) -> Point:
     with threadpool_limits(1):
         for _, train, held_out in split.parts():
             own = part.take(train)
-            encoder, Z = encode(own)
+            encoder, Z, y = to_fit(own)
             _, W = encode(part.take(held_out), encoder)
             for name in ROWS:
                 effects = known(own, encoder)
-                predictions[name][0, held_out] = fit_predict(CATALOG[name], {}, Z, own.y, W, seed=seed, known=effects)[
-                    0
-                ]
+                predictions[name][0, held_out] = fit_predict(CATALOG[name], {}, Z, y, W, seed=seed, known=effects)[0]
     weights = resamples(part.subjects, seed=seed, draws=400)
     (gain,) = increments(part.y, predictions, [("microbiome", *ROWS)], weights, folds=OUTER_FOLDS)
     return Point(part.people, gain.estimate, (gain.upper - gain.lower) / (2 * float(norm.ppf(0.975))))

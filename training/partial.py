@@ -27,7 +27,7 @@ KEPT_DAYS = 30  # an interrupted run that nobody takes up within these is given 
 
 def folder_of(cohort: Cohort, config: RunConfig) -> Path | None:
     """Return where a run's finished folds are kept; None with a budget, whose folds depend on the clock."""
-    if config.budget:
+    if config.search_budget:
         return None
     people = sorted(set(cohort.outcomes["subject_id"].tolist()))
     told = {"data": cohort.digest, "people": people, "config": config.recorded(), "code": code_digest()}

@@ -7,6 +7,7 @@ import pytest
 from statsmodels.stats.meta_analysis import combine_effects
 
 from features.synthetic import simulate
+from training.findings import study_figures
 from training.heterogeneity import between_studies, der_simonian_laird
 from training.problem import pose
 from training.protocol import Evaluation
@@ -53,3 +54,14 @@ def test_one_study_or_small_ones_are_not_judged():
     rows = np.concatenate([np.flatnonzero(problem.design.study == s)[:9] for s in ("study_0", "study_1", "study_2")])
     few = replace(studies, predictions={"additive": studies.predictions["additive"][:, rows]})
     assert between_studies(problem.take(rows), few) == {}
+
+
+def test_a_studys_interval_is_as_wide_as_the_others_say():
+    # Study 1 is missed by 12 points: the others' residuals cannot cover it, and its own make theirs cover all.
+    problem, studies = _studied(-12.0)
+    predicted = dict.fromkeys(("mean", "additive"), studies.predictions["additive"])
+    studies = replace(studies, predictions=predicted, sds={name: np.ones((1, len(problem.y))) for name in predicted})
+    found = study_figures(problem, studies)["additive"]
+    own = problem.design.study == "study_1"
+    assert found["coverage"]["estimate"] == pytest.approx((~own).mean())
+    assert study_figures(problem, None) == {}

@@ -119,6 +119,8 @@ def test_a_run_of_one_named_model_tries_no_challengers(exported, vagus):
     # Its own row is among the references; the pre-specified model is there for the increments.
     assert set(shown["model_rows"]) == {"additive"}
     assert shown["search"]["offered"] == 1
+    assert shown["chosen_per_fold"] == {"baseline": 5}
+    assert shown["noise"] == []
 
 
 def test_an_exported_bundle_can_carry_a_model_signature(exported, vagus):
