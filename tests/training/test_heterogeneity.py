@@ -63,5 +63,6 @@ def test_a_studys_interval_is_as_wide_as_the_others_say():
     studies = replace(studies, predictions=predicted, sds={name: np.ones((1, len(problem.y))) for name in predicted})
     found = study_figures(problem, studies)["additive"]
     own = problem.design.study == "study_1"
-    assert found["coverage"]["estimate"] == pytest.approx((~own).mean())
+    # (But for a person whose prediction the end of the scale holds back.)
+    assert (~own).mean() <= found["coverage"]["estimate"] <= (~own).mean() + 1.5 / len(own)
     assert study_figures(problem, None) == {}
