@@ -147,7 +147,7 @@ def _once_row(cohort: str, instrument: str, positive: str, plain: str) -> str:
 
 
 def _gain(found: dict[str, Any]) -> str:
-    gain = found["increment"][0] if found["increment"] else None
+    gain = next((row for row in found["increment"] if row["block"] == "microbiome"), None)  # none without stool
     return f"{gain['estimate']:+.3f} [{gain['lower']:+.3f}, {gain['upper']:+.3f}] {gain['verdict']}" if gain else "–"
 
 
