@@ -91,6 +91,7 @@ COLUMNS = (
     "increment shown",
 )
 HEAD = f"| world | n | {' | '.join(COLUMNS)} |"
+RULE = f"|{'---|' * (len(COLUMNS) + 2)}"
 
 
 def measure(scenario: Scenario, seed: int, challenger: bool) -> list[float]:
@@ -123,11 +124,12 @@ def measure(scenario: Scenario, seed: int, challenger: bool) -> list[float]:
     }
     means = np.array(truth["expected_change"]).reshape(FRESH, -1)
     design = fresh.design("PHQ-9")
-    own = means[np.arange(FRESH), [scenario.world.arms.index(arm) for arm in design.arm]]
+    given = (np.arange(FRESH), [scenario.world.arms.index(arm) for arm in design.arm])
+    own = means[given]
     answers = {name: _answers(fresh, final.bundle, None) for name, final in models.items()}
     recipe = _recipe(problem, fresh, scenario.world.arms)
     predictions = [answer[0] for answer in answers.values()]
-    predictions.insert(-1, recipe[np.arange(FRESH), [scenario.world.arms.index(arm) for arm in design.arm]])
+    predictions.insert(-1, recipe[given])
     fracs = [1 - float(np.mean((prediction - own) ** 2) / np.var(own)) for prediction in predictions]
     if not challenger:
         fracs.insert(2, np.nan)
@@ -246,9 +248,9 @@ def with_rows(page: str, rows: Mapping[str, str]) -> str:
 
     All that is not a row stays as it is.
     """
-    lines = page.splitlines() or ["# Simulated worlds with known truth", "", HEAD, f"|{'---|' * (len(COLUMNS) + 2)}"]
+    lines = page.splitlines() or ["# Simulated worlds with known truth", "", HEAD, RULE]
     table = next(k for k, line in enumerate(lines) if line.startswith("|---")) + 1
-    lines[table - 2 : table] = [HEAD, f"|{'---|' * (len(COLUMNS) + 2)}"]
+    lines[table - 2 : table] = [HEAD, RULE]
     end = next((k for k in range(table, len(lines)) if not lines[k].startswith("|")), len(lines))
     old = [line for line in lines[table:end] if line.count("|") == HEAD.count("|")]
     known = {line[2:].split(":")[0]: line for line in old} | dict(rows)

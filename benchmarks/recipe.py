@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.additive import AdditiveBlockRegressor
+from models.additive import SPARSE, AdditiveBlockRegressor
 from models.catalog import RAW
 from models.variances import Prior
 
@@ -23,19 +23,17 @@ Array = npt.NDArray[np.float64]
 STEPS, FREEDOM = 8, 4.0
 RATES: Mapping[str, float] = {
     **dict.fromkeys(("arm", "base", "life", "study"), 2.0), **dict.fromkeys(("arm×base", "arm×life"), 6.0),
-    **dict.fromkeys(("abundant", "rare", "family", "arm×abundant", "arm×family"), 13.0),
+    **dict.fromkeys((*SPARSE, "arm×abundant", "arm×family"), 13.0),
 }  # fmt: skip
 PRIORS = {block: Prior(rate=rate, shape=1.0) for block, rate in RATES.items()}
-LIFESTYLE = {"bend": "life", "blank": "life"}  # squares and blanks: one block with lifestyle
+MERGED = {"bend": "life", "blank": "life"}  # squares and blanks: one block with lifestyle
 UNUSED = ("curve", "step")  # blocks of Vagus's that the recipe does not have
 
 
 def recipe_columns(Z: pd.DataFrame) -> pd.DataFrame:
     """Return the recipe's columns of an encoded frame, named by its blocks."""
     kept = [name for name in Z.columns if name.split(":")[0] not in (*UNUSED, RAW)]
-    named = {
-        name: ":".join([LIFESTYLE.get(block, block), rest]) for name in kept for block, rest in [name.split(":", 1)]
-    }
+    named = {name: ":".join([MERGED.get(block, block), rest]) for name in kept for block, rest in [name.split(":", 1)]}
     return Z[kept].rename(columns=named)
 
 
@@ -45,7 +43,7 @@ class RecipeRegressor(AdditiveBlockRegressor):
     def _sparse(self, parts: Mapping[str, Array], scale: dict[str, Array], y: Array, noise: Array,
                 priors: Mapping[str, Prior]) -> tuple[float, Array]:  # fmt: skip
         wide = np.concatenate([*parts.values()], axis=1)
-        own = {block: block.removeprefix("arm×") in ("abundant", "rare", "family") for block in parts}
+        own = {block: block.removeprefix("arm×") in SPARSE for block in parts}
         taxa = np.concatenate([np.full(part.shape[1], own[block]) for block, part in parts.items()])
         # Which weight a column has: one per column of a block, the same under all arms.
         names = [

@@ -44,11 +44,12 @@ def test_the_peers_weights_are_ridge_given_their_prior_variances(load):
 
 def test_the_peer_finds_the_one_taxon_that_matters_alike_under_all_arms(load):
     recipe, rng = load("recipe"), np.random.default_rng(5)
-    arm, taxa = rng.integers(2, size=700) - 0.5, rng.normal(size=(700, 30))
+    arm, taxa = rng.integers(3, size=700), rng.normal(size=(700, 30))
     X = pd.DataFrame(
-        np.column_stack([arm, -arm, taxa]), columns=["arm:one", "arm:two", *(f"abundant:{j}" for j in range(30))]
+        np.column_stack([arm == 1, arm == 2, taxa]),
+        columns=["arm:one", "arm:two", *(f"abundant:{j}" for j in range(30))],
     )
-    y = taxa[:, 3] + taxa[:, 3] * arm + rng.normal(size=700)
+    y = taxa[:, 3] * (1.0 + 2.0 * (arm == 1)) + rng.normal(size=700)  # it matters under one arm and not under the other
     model = recipe.RecipeRegressor(priors=recipe.PRIORS).fit(X, y)
     sd = dict(zip(model.columns_, model.prior_, strict=True))
     assert sd["abundant:3"] > 1.5 * max(sd[f"abundant:{j}"] for j in range(30) if j != 3)
