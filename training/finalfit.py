@@ -84,12 +84,12 @@ def _needed(encoding: Encoding, core: Core) -> Encoding:
 def _choose(
     problem: Problem, evaluation: Evaluation, config: RunConfig, deadline: float
 ) -> tuple[Configuration, float]:
-    """Return the configuration to keep and its inner RMSE (1 for a reference: its residuals are not scaled)."""
+    """Return the configuration to keep and its inner RMSE (1 where nothing was searched: residuals are not scaled)."""
     if config.model not in (SEARCH, *CANDIDATES):
         return Configuration(config.model, {}), 1.0
     candidates = evaluation.candidates if config.model == SEARCH else (config.model,)
     choice = choose(problem, candidates, seed=config.seed, deadline=deadline)
-    return choice.winner, choice.rmse[choice.winner.entry]
+    return choice.winner, choice.rmse.get(choice.winner.entry, 1.0)
 
 
 def served_fields(problem: Problem, encoder: FeatureEncoder) -> dict[str, Any]:

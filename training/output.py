@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from training.config import SEARCH
 from training.gates import failed
 from training.report import words
 
@@ -29,9 +30,8 @@ def trained(found: Mapping[str, Any]) -> list[str]:
     table = [f"  {'row':<42}{'R2':>24}{'MAE':>22}"]
     table += [f"  {row['title']:<42}{_span(row['r2']):>24}{_span(row['mae'], 2):>22}" for row in rows.values()]
     if found["metrics"]:
-        table.append(
-            f"  {'THE RUN (whole search)':<42}{_span(found['metrics']['r2']):>24}{_span(found['metrics']['mae'], 2):>22}"
-        )
+        run = "THE RUN (whole search)" if found["config"]["model"] == SEARCH else "THE RUN (one named model)"
+        table.append(f"  {run:<42}{_span(found['metrics']['r2']):>24}{_span(found['metrics']['mae'], 2):>22}")
     lost = failed(found["gates"])
     verdict = (
         ["gates: all passed, or not applicable"]

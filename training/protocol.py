@@ -148,7 +148,7 @@ def _fold(
         for name, config in choice.per_entry.items():
             clock, columns = time.process_time(), columns_of(list(Z.columns), CATALOG[name])
             models[name] = fit_entry(CATALOG[name], config.params, Z[columns], y, seed=seed, known=effects)
-            rows[name] = predicted(models[name], W[columns], choice.rmse[name])
+            rows[name] = predicted(models[name], W[columns], choice.rmse.get(name, 1.0))
             spent[name] = time.process_time() - clock
         rows[CHOSEN] = _winner(choice, rows, lambda c: fit(CATALOG[c.entry], c.params, rmse=choice.rmse[c.entry]))
         taxa = Fold(models["additive"], encoder, part).selected() if "additive" in models else ()
@@ -204,10 +204,11 @@ def _gather(problem: Problem, splits: tuple[Split, ...], results: list[_FoldResu
 
 def shuffled(
     problem: Problem, *, draws: int, seed: int, candidates: Sequence[str] = CANDIDATES, partial: Path | None = None
-) -> list[tuple[float, float]]:
+) -> list[tuple[float | None, float]]:
     """Return, per shuffle of the outcome, (best inner R2, nested R2): how good this search looks on noise.
 
-    The first is what reporting the winner of a search without an outer loop would claim; the second is what we report.
+    The first is what reporting the winner of a search without an outer loop would claim (None where nothing was searched); the
+    second is what we report.
     """
     found = []
     for draw in range(draws):
@@ -222,7 +223,8 @@ def shuffled(
             title=f"shuffled outcome {draw + 1}/{draws}",
         )
         nested = 1.0 - np.mean((noise.y - result.predictions[CHOSEN][0]) ** 2) / np.var(noise.y)
-        found.append((float(np.mean([choice.best_r2 for choice in result.choices])), float(nested)))
+        best = [choice.best_r2 for choice in result.choices if choice.best_r2 is not None]
+        found.append((float(np.mean(best)) if best else None, float(nested)))
     return found
 
 

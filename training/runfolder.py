@@ -94,12 +94,14 @@ def write_rows(folder: Path, problem: Problem, secret: bytes) -> None:
 
 
 def write_trials(folder: Path, evaluation: Evaluation) -> None:
-    """Write trials.tsv: every configuration tried in the inner loop of every outer fold, its inner RMSE in points."""
+    """Write trials.tsv: every configuration tried in the inner loop of every outer fold, its inner RMSE in points (empty: nothing to choose)."""
     lines = ["outer_fold\tentry\tparams\tinner_rmse\tchosen"]
     for number, choice in enumerate(evaluation.choices):
         for tried, rmse in choice.trials:
             params = canonical_json(dict(tried.params)).decode()
-            lines.append(f"{number}\t{tried.entry}\t{params}\t{rmse!r}\t{int(tried == choice.winner)}")
+            lines.append(
+                f"{number}\t{tried.entry}\t{params}\t{'' if rmse is None else repr(rmse)}\t{int(tried == choice.winner)}"
+            )
     (folder / "trials.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

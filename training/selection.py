@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -41,15 +41,21 @@ class Configuration:
 class Choice:
     """What the inner loop chose: per candidate its own best setting (with its inner RMSE), and the winner among all.
 
-    `trials` are all configurations that were tried, each with its inner RMSE in points.
+    `trials` are all configurations that were tried, each with its inner RMSE in points. Where one configuration was all that
+    was offered, there was nothing to choose: no inner fold was fitted, and none of these figures exists.
     """
 
     winner: Configuration
     per_entry: Mapping[str, Configuration]
     tried: int
-    best_r2: float
+    best_r2: float | None
     rmse: Mapping[str, float]
-    trials: tuple[tuple[Configuration, float], ...] = ()
+    trials: tuple[tuple[Configuration, float | None], ...] = ()
+
+    @classmethod
+    def unrivalled(cls, only: Configuration) -> Self:
+        """Return the choice among one."""
+        return cls(only, {only.entry: only}, tried=1, best_r2=None, rmse={}, trials=((only, None),))
 
 
 def configurations(candidates: Sequence[str]) -> list[Configuration]:
@@ -121,6 +127,8 @@ def choose(problem: Problem, candidates: Sequence[str], *, seed: int, deadline: 
     Past the `deadline` (seconds since the epoch) no further configuration is tried; those of the first candidate always are.
     """
     offered = configurations(candidates)
+    if len(offered) == 1:
+        return Choice.unrivalled(offered[0])
     split = by_group(problem.subjects, INNER_FOLDS, seed=seed + 1, repeat=0, y=problem.y)
     losses = np.full((len(offered), len(problem.y)), np.nan)
     folds = [(held_out, *_encoded(problem, train, held_out)) for _, train, held_out in split.parts()]

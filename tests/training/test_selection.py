@@ -58,7 +58,14 @@ def test_a_choice_is_the_same_twice(problem):
 def test_past_the_deadline_only_the_first_candidate_is_tried(problem):
     found = choose(problem, ("additive", "elastic_net", "xgboost"), seed=0, deadline=0.0)
     assert (found.winner.entry, found.tried, list(found.per_entry)) == ("additive", 1, ["additive"])
-    assert found.rmse["additive"] == choose(problem, ("additive",), seed=0).rmse["additive"]
+    assert found.rmse["additive"] == choose(problem, ("additive", "elastic_net"), seed=0).rmse["additive"]
+
+
+def test_one_configuration_is_kept_without_an_inner_loop(problem, monkeypatch):
+    monkeypatch.setattr("training.selection.fit_entry", lambda *_, **__: pytest.fail("nothing was to be fitted"))
+    found = choose(problem, ("additive",), seed=0)
+    assert (found.winner.entry, found.tried, found.best_r2, dict(found.rmse)) == ("additive", 1, None, {})
+    assert found.trials == ((found.winner, None),)
 
 
 def test_a_deadline_far_away_changes_nothing(problem):
