@@ -51,13 +51,13 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Learn the encoding from training rows; `y` is ignored."""
         design = Design.from_frame(X, self.unit)
         arms = tuple(sorted(set(design.arm.tolist())))
-        usable = design.baseline[~np.isnan(design.baseline)]
+        centre, scale = _baseline_units(design)
         head: dict[str, Any] = {
             "covariates": tuple(
                 code for name in sorted(design.covariates) if (code := learn_code(name, design.covariates[name]))
             ),
-            "baseline_centre": float(usable.mean()) if len(usable) else 0.0,
-            "baseline_scale": _scale(usable),
+            "baseline_centre": centre,
+            "baseline_scale": scale,
             "arms": arms,
             "comparator": self.comparator if self.comparator in arms else (arms[0] if len(arms) == 1 else ""),
             "unit": self.unit,
@@ -158,6 +158,17 @@ def _centre(draft: Encoding, sampled: Design) -> Encoding:
 
 def _drawn(table: Array, overall: Array) -> Array:
     return np.asarray((table.sum(axis=0) + SHRINK * overall) / (len(table) + SHRINK))
+
+
+def severity(design: Design) -> Array:
+    """Return the n baselines as an encoder fitted on these rows has them: in sds from their mean, 0 where not known."""
+    centre, scale = _baseline_units(design)
+    return np.nan_to_num((design.baseline - centre) / scale)
+
+
+def _baseline_units(design: Design) -> tuple[float, float]:
+    usable = design.baseline[~np.isnan(design.baseline)]
+    return float(usable.mean()) if len(usable) else 0.0, _scale(usable)
 
 
 def _scales(table: Array) -> Array:

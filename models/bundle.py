@@ -40,7 +40,8 @@ Array = npt.NDArray[np.float64]
 _RECORDS: Mapping[str, type[Any]] = {
     "covariates": CovariateCode, "segments": Segment, "derived": DerivedBlock, "bars": Bar,
 }  # fmt: skip
-_OPTIONAL = frozenset({"derived", "bars", "apart", "by", "cuts", "groups", "quantiles", "protocols", "cover"})
+_WITHIN: Mapping[str, type[Any]] = {"additive": KINDS["additive"], "trees": KINDS["forest"]}  # cores of a core
+_OPTIONAL = frozenset({"derived", "bars", "apart", "by", "cuts", "groups", "quantiles", "protocols", "cover", "steep"})
 ARRAYS, MODEL = "arrays.npz", "model.json"
 
 
@@ -191,6 +192,8 @@ def _pack(prefix: str, part: Any, arrays: dict[str, npt.NDArray[Any]]) -> dict[s
         value = getattr(part, field.name)
         if isinstance(value, np.ndarray):
             arrays[f"{prefix}.{field.name}"] = value
+        elif field.name in _WITHIN:
+            plain[field.name] = _pack(f"{prefix}.{field.name}", value, arrays)
         else:
             plain[field.name] = [vars(item) for item in value] if field.name in _RECORDS else value
     # Left out where there are none: a bundle without them has the bytes it always had.
@@ -198,8 +201,11 @@ def _pack(prefix: str, part: Any, arrays: dict[str, npt.NDArray[Any]]) -> dict[s
 
 
 def _unpack(cls: type[Any], prefix: str, state: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
-    own = {name.split(".", 1)[1]: array for name, array in arrays.items() if name.startswith(f"{prefix}.")}
+    own = {name.removeprefix(f"{prefix}."): array for name, array in arrays.items() if name.startswith(f"{prefix}.")}
     plain = {name: tuple(value) if isinstance(value, list) else value for name, value in state[prefix].items()}
+    for name in _WITHIN.keys() & plain.keys():
+        plain[name] = _unpack(_WITHIN[name], name, plain, own)
+        own = {key: array for key, array in own.items() if not key.startswith(f"{name}.")}
     for name in _RECORDS.keys() & plain.keys():
         plain[name] = tuple(_RECORDS[name](**_tuples(item)) for item in plain[name])
     return cls(**own, **plain)

@@ -1,4 +1,4 @@
-"""The models that are tried, trivial references first. The only module that knows XGBoost.
+"""The models that are tried, trivial references first.
 
 References are always fitted and always reported; candidates compete in the inner loop. The additive model comes first
 in order of simplicity: it is the pre-specified one, it contains the linear references as special cases (a block whose
@@ -25,6 +25,7 @@ from xgboost import XGBRegressor
 from features.blocks import FeatureEncoder
 from features.encoding import MICROBIOME
 from models.additive import AdditiveBlockRegressor
+from models.residual_trees import ResidualTreesRegressor
 
 Params = Mapping[str, Any]
 Array = npt.NDArray[np.float64]
@@ -47,7 +48,7 @@ class Entry:
     blocks: tuple[str, ...] | None = None
     grid: tuple[Params, ...] = ({},)
     reference: bool = False
-    staged: Callable[[Any, Array, Sequence[int]], list[Array]] | None = None
+    staged: Callable[[Any, pd.DataFrame, Sequence[int]], list[Array]] | None = None
 
 
 def _additive(params: Params, seed: int) -> Any:
@@ -58,14 +59,23 @@ def _forest(params: Params, seed: int) -> Any:
     return RandomForestRegressor(**{"n_estimators": 100, "n_jobs": 1, "random_state": seed, **params})
 
 
-def _first_trees(model: Any, X: Array, counts: Sequence[int]) -> list[Array]:
-    single = X.astype(np.float32)  # as trees compare; converted once, not once a tree
+def _residual_trees(params: Params, seed: int) -> Any:
+    return ResidualTreesRegressor(seed=seed, **params)
+
+
+def _first_residual_trees(model: ResidualTreesRegressor, X: pd.DataFrame, counts: Sequence[int]) -> list[Array]:
+    return model.staged(X, counts)
+
+
+def _first_trees(model: Any, X: pd.DataFrame, counts: Sequence[int]) -> list[Array]:
+    single = X.to_numpy(dtype=np.float32)  # as trees compare; converted once, not once a tree
     grown = np.cumsum([tree.predict(single, check_input=False) for tree in model.estimators_], axis=0)
     return [grown[k - 1] / k for k in counts]
 
 
-def _first_rounds(model: Any, X: Array, counts: Sequence[int]) -> list[Array]:
-    return [np.asarray(model.predict(X, iteration_range=(0, k)), dtype=float) for k in counts]
+def _first_rounds(model: Any, X: pd.DataFrame, counts: Sequence[int]) -> list[Array]:
+    table = X.to_numpy()
+    return [np.asarray(model.predict(table, iteration_range=(0, k)), dtype=float) for k in counts]
 
 
 def _boosted(params: Params, seed: int) -> Any:
@@ -88,6 +98,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("additive", "Additive block-variance model", _additive),
     Entry("elastic_net", "Elastic net", lambda p, s: ElasticNet(max_iter=1000, tol=1e-3, **p),
           grid=tuple({"alpha": a, "l1_ratio": r} for r in (0.2, 0.9) for a in (1.0, 0.5, 0.25, 0.12, 0.06))),
+    Entry("residual_trees", "Additive model + XGBoost on its residual", _residual_trees, staged=_first_residual_trees,
+          grid=tuple({"n_estimators": n, "max_depth": 2} for n in (30, 60, 120, 240))),
     Entry("random_forest", "Random forest", _forest, staged=_first_trees,
           grid=tuple({"n_estimators": n, "max_features": 0.33, "min_samples_leaf": leaf} for leaf in (10, 3) for n in (40, 60, 80, 100))),
     Entry("xgboost", "XGBoost", _boosted, staged=_first_rounds,
@@ -95,6 +107,10 @@ ENTRIES: tuple[Entry, ...] = (
                      for depth in (1, 3) for n in (40, 80, 120, 160, 240, 320, 400))),
 )  # fmt: skip
 
+NAMED = (
+    AdditiveBlockRegressor,
+    ResidualTreesRegressor,
+)  # models that read the columns' names and have an sd of their own
 CATALOG: Mapping[str, Entry] = {entry.name: entry for entry in ENTRIES}
 CANDIDATES: tuple[str, ...] = tuple(entry.name for entry in ENTRIES if not entry.reference)
 

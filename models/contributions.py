@@ -14,7 +14,7 @@ import numpy.typing as npt
 from features.design import Design
 from features.encoding import SiteReference
 from models.bundle import Bundle
-from models.cores import Core
+from models.cores import Core, ResidualTreesCore
 from models.forest import ForestCore
 from models.segments import contribution_of
 
@@ -36,6 +36,8 @@ class Features(NamedTuple):
 
 def feature_points(core: Core, parts: dict[str, Array], names: dict[str, list[str]]) -> Features:
     """Return the points of every column of encoded blocks; with the core's origin they sum to its prediction."""
+    if isinstance(core, ResidualTreesCore):
+        return _together(feature_points(core.additive, parts, names), feature_points(core.trees, parts, names))
     if isinstance(core, ForestCore):
         if core.cover is None:
             return Features([("trees", TOGETHER)], core.points(parts)["trees"][:, None])
@@ -54,8 +56,20 @@ def feature_points(core: Core, parts: dict[str, Array], names: dict[str, list[st
     return Features(labels, np.concatenate([np.zeros((len(next(iter(parts.values()))), 0)), *points], axis=1))
 
 
+def _together(first: Features, second: Features) -> Features:
+    """Return the points of two sums over the same features, a label once."""
+    labels = list(dict.fromkeys([*first.labels, *second.labels]))
+    at = [labels.index(label) for label in [*first.labels, *second.labels]]
+    points = np.zeros((len(first.points), len(labels)))
+    for column, own in zip(at, np.concatenate([first.points, second.points], axis=1).T, strict=True):
+        points[:, column] += own
+    return Features(labels, points)
+
+
 def how(core: Core) -> str:
     """Return in words how a core's contributions are made, for the manifest, the model card and the report."""
+    if isinstance(core, ResidualTreesCore):
+        return f"{how(core.additive)}; and {how(core.trees)}"
     if not isinstance(core, ForestCore):
         return WEIGHTS
     return TOGETHER if core.cover is None else SHAPLEY if core.small else PATHS

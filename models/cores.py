@@ -1,4 +1,4 @@
-"""The fitted models as data: three kinds of core, flat arrays and one predictor each, numpy only.
+"""The fitted models as data: four kinds of core, flat arrays and one predictor each, numpy only.
 
 Every core maps the n × p encoded columns to `Moments`: contributions per block that, with the intercept, sum to the predicted
 change, and a predictive sd. Sums run along a row of contiguous memory, never through a matrix product: the same row gives the
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.forest import ForestCore
+from models.noise import Noise, severity_in
 from models.prediction import Moments
 from models.segments import Segment
 
@@ -62,8 +63,7 @@ class AdditiveCore:
     def moments(self, parts: Mapping[str, Array]) -> Moments:
         """Return points, sd and change at once."""
         n, names, rank = _rows(parts), self._contributions, len(self.spread)
-        severity = parts["base"][:, 0] if "base" in parts else np.zeros(n)
-        log_noise = np.minimum(np.maximum(self.noise[0] + self.noise[1] * severity, -12.0), 6.0)
+        log_noise = np.minimum(np.maximum(self.noise[0] + self.noise[1] * severity_in(parts), -12.0), 6.0)
         points, unknown = np.empty((len(names), n)), np.empty(n)
         for rows, X, folded in self._by_arm(parts):
             # Not `@`: einsum adds each row's products in one order, however many rows there are.
@@ -123,12 +123,13 @@ class AdditiveCore:
 
 @dataclass(frozen=True, eq=False)
 class LinearCore:
-    """Linear model on encoded columns (mean, baseline alone, elastic net); the sd is one for all."""
+    """Linear model on encoded columns (mean, baseline alone, elastic net); `rmse` and `steep` are its `Noise`."""
 
     segments: tuple[Segment, ...]
     intercept: float
     weights: Array
     rmse: float = 1.0
+    steep: float = 0.0
 
     def points(self, parts: Mapping[str, Array]) -> dict[str, Array]:
         """Return contribution -> n points."""
@@ -141,13 +142,47 @@ class LinearCore:
         return found
 
     def sd(self, parts: Mapping[str, Array]) -> Array:
-        """Return the one sd of all rows, the model's inner RMSE."""
-        return np.full(_rows(parts), self.rmse)
+        """Return the n sds: how far the inner loop saw the model miss at each severity."""
+        return Noise(self.rmse, self.steep).sd(severity_in(parts))
 
     def moments(self, parts: Mapping[str, Array]) -> Moments:
         """Return points, sd and change."""
         points = self.points(parts)
         return Moments(points, self.sd(parts), _change(self.intercept, points, _rows(parts)))
+
+
+@dataclass(frozen=True, eq=False)
+class ResidualTreesCore:
+    """An additive core and the trees on what it leaves; the sd is the additive core's."""
+
+    additive: AdditiveCore
+    trees: ForestCore
+
+    @property
+    def intercept(self) -> float:
+        """Return the additive core's intercept."""
+        return self.additive.intercept
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """Return the additive core's segments: the trees read no block beyond those."""
+        return self.additive.segments
+
+    def points(self, parts: Mapping[str, Array]) -> dict[str, Array]:
+        """Return contribution -> n points, the origin among them."""
+        return self.moments(parts).points
+
+    def sd(self, parts: Mapping[str, Array]) -> Array:
+        """Return the n predictive standard deviations."""
+        return self.additive.sd(parts)
+
+    def moments(self, parts: Mapping[str, Array]) -> Moments:
+        """Return points, sd and change: those of both parts, added up."""
+        own, beyond = self.additive.moments(parts), self.trees.moments(parts)
+        points = {"origin": np.full(_rows(parts), self.intercept), **own.points}
+        for name, found in beyond.points.items():
+            points[name] = points.get(name, 0.0) + found
+        return Moments(points, own.sd, own.change + beyond.change)
 
 
 def _rows(parts: Mapping[str, Array]) -> int:
@@ -158,12 +193,16 @@ def _change(intercept: float, points: Mapping[str, Array], n: int) -> Array:
     return np.asarray(sum(points.values(), np.full(n, intercept)))
 
 
-Core = AdditiveCore | LinearCore | ForestCore
-KINDS: Mapping[str, type[Core]] = {"additive": AdditiveCore, "linear": LinearCore, "forest": ForestCore}
+Core = AdditiveCore | LinearCore | ForestCore | ResidualTreesCore
+KINDS: Mapping[str, type[Core]] = {
+    "additive": AdditiveCore, "linear": LinearCore, "forest": ForestCore, "residual_trees": ResidualTreesCore,
+}  # fmt: skip
 
 
 def blocks_of(core: Core) -> set[str]:
     """Return the blocks of columns that a core reads."""
     if isinstance(core, ForestCore):
         return set(core.columns)
+    if isinstance(core, ResidualTreesCore):
+        return blocks_of(core.additive) | blocks_of(core.trees)
     return {segment.block.removeprefix("arm×") for segment in core.segments}

@@ -11,8 +11,9 @@ from sklearn.ensemble import RandomForestRegressor
 from xgboost import XGBRegressor
 
 from models.additive import AdditiveBlockRegressor
-from models.cores import AdditiveCore, Core, LinearCore
+from models.cores import AdditiveCore, Core, LinearCore, ResidualTreesCore
 from models.forest import ForestCore
+from models.residual_trees import ResidualTreesRegressor
 from models.segments import segments_of
 
 
@@ -20,6 +21,9 @@ def to_core(model: Any, columns: list[str]) -> Core:
     """Return the core of a fitted catalogue model whose input columns are named `block:column`."""
     if isinstance(model, AdditiveBlockRegressor):
         return _additive(model)
+    if isinstance(model, ResidualTreesRegressor):
+        own = _additive(model.additive_)
+        return ResidualTreesCore(own, _xgboost(model.trees_, model.columns_)) if model.columns_ else own
     if isinstance(model, RandomForestRegressor):
         return _random_forest(model, columns)
     if isinstance(model, XGBRegressor):

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from models.noise import Noise, severity_in
 from models.prediction import Moments
 from models.segments import contribution_of
 from models.shapley import Answers, Trees, answers_of, small
@@ -40,7 +41,7 @@ class ForestCore:
 
     A row goes left where float32(x) <= threshold (random forest) or float32(x) < threshold (`strict`, XGBoost). Leaves have
     feature -1. `cover` is how many training people came by a node. A bundle of before it was kept has none: all points beyond
-    the intercept are then one contribution, "trees".
+    the intercept are then one contribution, "trees". `rmse` and `steep` are the model's `Noise`.
     """
 
     columns: tuple[str, ...]
@@ -54,14 +55,15 @@ class ForestCore:
     value: Array
     rmse: float = 1.0
     cover: Array | None = None
+    steep: float = 0.0
 
     def points(self, parts: Mapping[str, Array]) -> dict[str, Array]:
         """Return contribution -> n points, the origin among them."""
         return self.moments(parts).points
 
     def sd(self, parts: Mapping[str, Array]) -> Array:
-        """Return the one sd of all rows, the model's inner RMSE."""
-        return np.full(len(parts[self.columns[0]]), self.rmse)
+        """Return the n sds: how far the inner loop saw the model miss at each severity."""
+        return Noise(self.rmse, self.steep).sd(severity_in(parts))
 
     def moments(self, parts: Mapping[str, Array]) -> Moments:
         """Return points, sd and change.

@@ -17,10 +17,12 @@ from models.applicability import Limits
 from models.bundle import Bundle, Calibration, uses_microbiome
 from models.catalog import CANDIDATES, CATALOG, columns_of
 from models.contributions import how
-from models.cores import AdditiveCore, Core, blocks_of
+from models.cores import AdditiveCore, Core, LinearCore, ResidualTreesCore, blocks_of
 from models.export import to_core
+from models.forest import ForestCore
 from models.intervals import GroupQuantiles, distribution, quantile
 from models.likeness import Likeness
+from models.noise import FLAT, Noise
 from training.assess import LEVEL, scaled_residuals
 from training.config import SEARCH, RunConfig
 from training.problem import Problem
@@ -50,7 +52,7 @@ def fit_final(
 ) -> FinalModel:
     """Choose on all people, fit on all people, and take the interval width from that entry's out-of-fold residuals."""
     with threadpool_limits(1):
-        chosen, rmse = _choose(problem, evaluation, config, deadline)
+        chosen, noise = _choose(problem, evaluation, config, deadline)
         clock = time.process_time()
         encoder, Z, y = to_fit(problem)
         entry = CATALOG[chosen.entry]
@@ -58,7 +60,7 @@ def fit_final(
         model = fit_entry(entry, chosen.params, Z[columns], y, seed=config.seed, known=known(problem, encoder))
         fit_s = time.process_time() - clock
     core = to_core(model, columns)
-    core = core if isinstance(core, AdditiveCore) else replace(core, rmse=rmse)
+    core = replace(core, **noise._asdict()) if isinstance(core, LinearCore | ForestCore) else core
     scores = scaled_residuals(problem, evaluation, chosen.entry)
     bundle = Bundle(
         manifest={**manifest, "entry": chosen.entry, "params": dict(chosen.params), "contributions": how(core),
@@ -83,13 +85,13 @@ def _needed(encoding: Encoding, core: Core) -> Encoding:
 
 def _choose(
     problem: Problem, evaluation: Evaluation, config: RunConfig, deadline: float
-) -> tuple[Configuration, float]:
-    """Return the configuration to keep and its inner RMSE (1 where nothing was searched: residuals are not scaled)."""
+) -> tuple[Configuration, Noise]:
+    """Return the configuration to keep and its noise (flat where nothing was searched: residuals are not scaled)."""
     if config.model not in (SEARCH, *CANDIDATES):
-        return Configuration(config.model, {}), 1.0
+        return Configuration(config.model, {}), FLAT
     candidates = evaluation.candidates if config.model == SEARCH else (config.model,)
     choice = choose(problem, candidates, seed=config.seed, deadline=deadline)
-    return choice.winner, choice.rmse.get(choice.winner.entry, 1.0)
+    return choice.winner, choice.noise.get(choice.winner.entry, FLAT)
 
 
 def served_fields(problem: Problem, encoder: FeatureEncoder) -> dict[str, Any]:
@@ -120,7 +122,7 @@ def _floor(problem: Problem) -> tuple[float, float]:
     return float(intercept), float(slope)
 
 
-def _limits(problem: Problem, core: Any) -> Limits:
+def _limits(problem: Problem, core: Core) -> Limits:
     baseline = problem.design.baseline
     slack = 0.1 * float(np.ptp(baseline))
     low, high = float(baseline.min()) - slack, float(baseline.max()) + slack
@@ -129,8 +131,9 @@ def _limits(problem: Problem, core: Any) -> Limits:
     return Limits(low, high, uses_microbiome(core), _no_stool(core), protocols)
 
 
-def _no_stool(core: Any) -> float:
+def _no_stool(core: Core) -> float:
     """Return the sd factor of a person without stool: what the microbiome blocks could say becomes noise."""
+    core = core.additive if isinstance(core, ResidualTreesCore) else core
     if not isinstance(core, AdditiveCore):
         return 1.0
     start, lost = 0, 0.0

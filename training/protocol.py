@@ -23,6 +23,7 @@ from tqdm import tqdm
 from features.blocks import site_reference
 from features.counts import Array
 from models.catalog import CANDIDATES, CATALOG, LIFESTYLE, columns_of
+from models.noise import FLAT
 from training.partial import kept
 from training.problem import Problem
 from training.selection import Choice, Configuration, choose, encode, fit_entry, fit_predict, known, predicted, to_fit
@@ -144,13 +145,15 @@ def _fold(
         if not candidates:
             return _FoldResult(repeat, held_out, rows, None)
         choice = choose(part, candidates, seed=seed, deadline=deadline)
-        models, spent = {}, {}
+        models: dict[str, Any] = {}
+        spent: dict[str, float] = {}
         for name, config in choice.per_entry.items():
             clock, columns = time.process_time(), columns_of(list(Z.columns), CATALOG[name])
-            models[name] = fit_entry(CATALOG[name], config.params, Z[columns], y, seed=seed, known=effects)
-            rows[name] = predicted(models[name], W[columns], choice.rmse.get(name, 1.0))
+            models[name] = fit_entry(CATALOG[name], config.params, Z[columns], y, seed=seed, known=effects,
+                                     additive=models.get("additive"))  # fmt: skip
+            rows[name] = predicted(models[name], W[columns], choice.noise.get(name, FLAT))
             spent[name] = time.process_time() - clock
-        rows[CHOSEN] = _winner(choice, rows, lambda c: fit(CATALOG[c.entry], c.params, rmse=choice.rmse[c.entry]))
+        rows[CHOSEN] = _winner(choice, rows, lambda c: fit(CATALOG[c.entry], c.params, noise=choice.noise[c.entry]))
         taxa = Fold(models["additive"], encoder, part).selected() if "additive" in models else ()
         return _FoldResult(repeat, held_out, rows, choice, spent.get("additive", 0.0), taxa)
 

@@ -16,17 +16,21 @@ import numpy as np
 import pandas as pd
 from sklearn.exceptions import ConvergenceWarning
 
-from features.blocks import FeatureEncoder
+from features.blocks import FeatureEncoder, severity
 from features.counts import Array
 from features.encoding import SiteReference
 from models.additive import AdditiveBlockRegressor
-from models.catalog import CATALOG, RAW, Entry, Params, columns_of
+from models.catalog import CATALOG, NAMED, RAW, Entry, Params, columns_of
 from models.literature import Known, known_effects
+from models.noise import FLAT, Noise
+from models.residual_trees import ResidualTreesRegressor
+from training.noise import learn_noise
 from training.problem import Problem
 from training.repeats import one_row_each
 from training.splits import Rows, by_group
 
 INNER_FOLDS = 3
+SEVERITY = "base:baseline"  # the encoded column
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Configuration:
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """What the inner loop chose: per candidate its own best setting (with its inner RMSE), and the winner among all.
+    """What the inner loop chose: per candidate its own best setting (with its inner RMSE and noise), and the winner among all.
 
     `trials` are all configurations that were tried, each with its inner RMSE in points. Where one configuration was all that
     was offered, there was nothing to choose: no inner fold was fitted, and none of these figures exists.
@@ -50,12 +54,13 @@ class Choice:
     tried: int
     best_r2: float | None
     rmse: Mapping[str, float]
+    noise: Mapping[str, Noise]
     trials: tuple[tuple[Configuration, float | None], ...] = ()
 
     @classmethod
     def unrivalled(cls, only: Configuration) -> Self:
         """Return the choice among one."""
-        return cls(only, {only.entry: only}, tried=1, best_r2=None, rmse={}, trials=((only, None),))
+        return cls(only, {only.entry: only}, tried=1, best_r2=None, rmse={}, noise={}, trials=((only, None),))
 
 
 def configurations(candidates: Sequence[str]) -> list[Configuration]:
@@ -88,33 +93,40 @@ def known(problem: Problem, encoder: FeatureEncoder) -> Known:
 
 
 def fit_predict(entry: Entry, params: Params, train: pd.DataFrame, y: Array, test: pd.DataFrame, *, seed: int,
-                without: tuple[str, ...] = (), rmse: float = 1.0, known: Known | None = None) -> tuple[Array, Array]:  # fmt: skip
-    """Return held-out predictions and their own sd; `rmse` (from the inner loop) where the model has none of its own."""
+                without: tuple[str, ...] = (), noise: Noise = FLAT, known: Known | None = None) -> tuple[Array, Array]:  # fmt: skip
+    """Return held-out predictions and their own sd; that of `noise` (from the inner loop) where the model has none."""
     columns = columns_of(list(train.columns), entry, without=without)
     columns = [name for name in columns if entry.blocks == (RAW,) or not name.startswith(f"{RAW}:")]
     if not columns:  # nothing to see (a cohort without stool): the model is the mean
-        return np.full(len(test), y.mean()), np.full(len(test), rmse)
-    return predicted(fit_entry(entry, params, train[columns], y, seed=seed, known=known), test[columns], rmse)
+        return np.full(len(test), y.mean()), noise.sd(np.zeros(len(test)))
+    return predicted(fit_entry(entry, params, train[columns], y, seed=seed, known=known), test[columns], noise)
 
 
-def predicted(model: Any, test: pd.DataFrame, rmse: float = 1.0) -> tuple[Array, Array]:
-    """Return what a fitted model predicts from the columns it was fitted on, and its sd; `rmse` where it has none of its own."""
-    if isinstance(model, AdditiveBlockRegressor):
+def predicted(model: Any, test: pd.DataFrame, noise: Noise = FLAT) -> tuple[Array, Array]:
+    """Return what a fitted model predicts from the columns it was fitted on, and its sd; that of `noise` where it has none."""
+    if isinstance(model, NAMED):
         mean, sd = model.predict(test, return_std=True)
         return np.asarray(mean), np.asarray(sd)
-    return np.asarray(model.predict(test.to_numpy()), dtype=float), np.full(len(test), rmse)
+    return np.asarray(model.predict(test.to_numpy()), dtype=float), noise.sd(_severity(test))
+
+
+def _severity(encoded: pd.DataFrame) -> Array:
+    return encoded[SEVERITY].to_numpy(dtype=float) if SEVERITY in encoded else np.zeros(len(encoded))
 
 
 def fit_entry(
-    entry: Entry, params: Params, train: pd.DataFrame, y: Array, *, seed: int, known: Known | None = None
-) -> Any:
-    """Return an entry's model fitted on encoded columns; only the additive model reads their names and what is `known`.
+    entry: Entry, params: Params, train: pd.DataFrame, y: Array, *, seed: int, known: Known | None = None,
+    additive: AdditiveBlockRegressor | None = None,
+) -> Any:  # fmt: skip
+    """Return an entry's model fitted on encoded columns; some read their names and what is `known`.
 
-    (XGBoost refuses names with `[`, `]` or `<`, which lifestyle levels may have.)
+    (XGBoost refuses names with `[`, `]` or `<`, which lifestyle levels may have.) `additive`, where it was fitted on these very
+    rows, spares the trees on its residual a fit.
     """
     model = entry.make(params, seed)
-    if isinstance(model, AdditiveBlockRegressor):
-        return model.set_params(known=known).fit(train, y)
+    if isinstance(model, NAMED):
+        given = {"additive": additive} if isinstance(model, ResidualTreesRegressor) else {}
+        return model.set_params(known=known).fit(train, y, **given)
     with warnings.catch_warnings():
         # An elastic net that has not converged is judged by its held-out loss like any other challenger.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -130,16 +142,17 @@ def choose(problem: Problem, candidates: Sequence[str], *, seed: int, deadline: 
     if len(offered) == 1:
         return Choice.unrivalled(offered[0])
     split = by_group(problem.subjects, INNER_FOLDS, seed=seed + 1, repeat=0, y=problem.y)
-    losses = np.full((len(offered), len(problem.y)), np.nan)
-    folds = [(held_out, *_encoded(problem, train, held_out)) for _, train, held_out in split.parts()]
+    off = np.full((len(offered), len(problem.y)), np.nan)
+    folds = [_InnerFold.of(problem, train, held_out, seed) for _, train, held_out in split.parts()]
     for group in _groups(offered):
         if offered[group[0]].entry != candidates[0] and time.time() >= deadline:
             break
-        for held_out, Z, y, W, effects in folds:
-            found = _group_predictions([offered[i] for i in group], Z, y, W, seed, effects)
-            losses[np.ix_(np.array(group), held_out)] = (problem.y[held_out] - np.array(found)) ** 2
-    done = np.flatnonzero(~np.isnan(losses).any(axis=1))
-    tried, losses = [offered[i] for i in done], losses[done]
+        for fold in folds:
+            found = fold.predictions([offered[i] for i in group])
+            off[np.ix_(np.array(group), fold.held_out)] = problem.y[fold.held_out] - np.array(found)
+    done = np.flatnonzero(~np.isnan(off).any(axis=1))
+    tried, off = [offered[i] for i in done], off[done]
+    losses = off**2
     candidates = [name for name in candidates if any(config.entry == name for config in tried)]
     per_person = _per_subject(losses, problem.subjects)
     best = {
@@ -148,22 +161,52 @@ def choose(problem: Problem, candidates: Sequence[str], *, seed: int, deadline: 
     }
     winner = tried[_one_standard_error(per_person, list(range(len(tried))))]
     total = float(np.mean((problem.y - problem.y.mean()) ** 2)) or 1.0
-    rmse = {name: float(np.sqrt(losses[i].mean())) for name, i in best.items()}
+    at = severity(problem.design)
     return Choice(
         winner,
         {name: tried[i] for name, i in best.items()},
         len(tried),
         float(1.0 - losses.mean(axis=1).min() / total),
-        rmse,
+        {name: float(np.sqrt(losses[i].mean())) for name, i in best.items()},
+        {name: learn_noise(off[i], at) for name, i in best.items()},
         tuple(zip(tried, np.sqrt(losses.mean(axis=1)).tolist(), strict=True)),
     )
 
 
-def _encoded(problem: Problem, train: Rows, held_out: Rows) -> tuple[pd.DataFrame, Array, pd.DataFrame, Known]:
-    """Return training columns, their outcome, held-out columns and what is known, of one inner fold."""
-    part = problem.take(train)
-    encoder, Z, y = to_fit(part)
-    return Z, y, encode(problem.take(held_out), encoder)[1], known(part, encoder)
+@dataclass(eq=False)
+class _InnerFold:
+    """Encoded columns and outcome of the training rows, encoded columns of the held-out ones, and what is known of weights."""
+
+    held_out: Rows
+    train: pd.DataFrame
+    y: Array
+    test: pd.DataFrame
+    known: Known
+    seed: int
+    additive: AdditiveBlockRegressor | None = None  # fitted once: the trees on its residual start from it
+
+    @classmethod
+    def of(cls, problem: Problem, train: Rows, held_out: Rows, seed: int) -> Self:
+        """Encode one inner fold, the encoder fitted on its training rows."""
+        part = problem.take(train)
+        encoder, Z, y = to_fit(part)
+        return cls(held_out, Z, y, encode(problem.take(held_out), encoder)[1], known(part, encoder), seed)
+
+    def predictions(self, group: Sequence[Configuration]) -> list[Array]:
+        """Return the held-out predictions of the configurations that one fit serves."""
+        entry = CATALOG[group[0].entry]
+        columns = [name for name in columns_of(list(self.train.columns), entry) if not name.startswith(f"{RAW}:")]
+        if not columns:
+            return [np.full(len(self.held_out), self.y.mean())] * len(group)
+        params = max((config.params for config in group), key=lambda params: int(params.get("n_estimators", 0)))
+        model = fit_entry(
+            entry, params, self.train[columns], self.y, seed=self.seed, known=self.known, additive=self.additive
+        )
+        if isinstance(model, AdditiveBlockRegressor):
+            self.additive = model
+        if entry.staged is None:
+            return [predicted(model, self.test[columns])[0]]
+        return entry.staged(model, self.test[columns], [int(config.params["n_estimators"]) for config in group])
 
 
 def _groups(tried: Sequence[Configuration]) -> list[list[int]]:
@@ -174,18 +217,6 @@ def _groups(tried: Sequence[Configuration]) -> list[list[int]]:
         key = (config.entry, *sorted(rest.items())) if CATALOG[config.entry].staged else i
         groups.setdefault(key, []).append(i)
     return list(groups.values())
-
-
-def _group_predictions(
-    group: Sequence[Configuration], train: pd.DataFrame, y: Array, test: pd.DataFrame, seed: int, known: Known
-) -> list[Array]:
-    entry = CATALOG[group[0].entry]
-    if entry.staged is None:
-        return [fit_predict(entry, config.params, train, y, test, seed=seed, known=known)[0] for config in group]
-    columns = [name for name in columns_of(list(train.columns), entry) if not name.startswith(f"{RAW}:")]
-    largest = max(group, key=lambda config: int(config.params["n_estimators"]))
-    model = fit_entry(entry, largest.params, train[columns], y, seed=seed)
-    return entry.staged(model, test[columns].to_numpy(), [int(config.params["n_estimators"]) for config in group])
 
 
 def _per_subject(losses: Array, subjects: Any) -> Array:

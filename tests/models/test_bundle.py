@@ -78,6 +78,26 @@ def test_every_tree_ends_in_the_same_leaf(problem, entry):
     assert change == pytest.approx(model.predict(X), rel=1e-6, abs=1e-6)
 
 
+def test_trees_on_the_residual_are_served_as_they_were_trained(problem, final, tmp_path):
+    encoder, Z = encode(problem)
+    entry = CATALOG["residual_trees"]
+    columns = columns_of(list(Z.columns), entry)
+    model = fit_entry(entry, entry.grid[-1], Z[columns], problem.y, seed=0)
+    bundle = replace(final.bundle, encoding=encoder.encoding_, core=to_core(model, columns))
+    bundle.save(tmp_path / "b")
+    read, fresh = (
+        Bundle.load(tmp_path / "b"),
+        pose(simulate(subjects=150, seed=11, world=LOUD, population=1)[0], "PHQ-9"),
+    )
+    _, W = encode(fresh, encoder)
+    mean, sd = model.predict(W[columns], return_std=True)
+    served = read.core.moments(read.encoding.blocks(fresh.design))
+    assert np.ptp(mean - model.additive_.predict(W[columns])) > 0.1  # the trees do say something
+    assert served.change == pytest.approx(mean, abs=1e-6)
+    assert served.sd == pytest.approx(sd, rel=1e-9)
+    assert served.change.tobytes() == bundle.core.moments(bundle.encoding.blocks(fresh.design)).change.tobytes()
+
+
 def test_a_row_alone_equals_the_row_in_a_batch_bit_for_bit(final):
     design = pose(simulate(subjects=120, seed=11, world=LOUD, population=2)[0], "PHQ-9").design
     batch = final.bundle.predict(design)

@@ -31,7 +31,7 @@ def fresh():
     return pose(simulate(subjects=60, seed=11, world=LOUD, population=1)[0], "PHQ-9").design
 
 
-ENTRIES = ["baseline", "covariates", "additive", "elastic_net", "random_forest", "xgboost"]
+ENTRIES = ["baseline", "covariates", "additive", "elastic_net", "residual_trees", "random_forest", "xgboost"]
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
@@ -60,17 +60,21 @@ def test_an_arm_interaction_is_one_feature_by_hand():
 @pytest.fixture(scope="module")
 def finals(problem):
     evaluation = evaluate(
-        problem, outer_splits(problem, repeats=1, seed=0), seed=0, candidates=("additive", "xgboost"), jobs=1
+        problem,
+        outer_splits(problem, repeats=1, seed=0),
+        seed=0,
+        candidates=("additive", "residual_trees", "xgboost"),
+        jobs=1,
     )
     manifest = {"name": "m", "run_id": "r"}
-    names = ("baseline", "additive", "xgboost")
+    names = ("baseline", "additive", "residual_trees", "xgboost")
     return {
         name: fit_final(problem, evaluation, RunConfig(model=name), widen=(1.2, 1.0), manifest=manifest)
         for name in names
     }
 
 
-@pytest.mark.parametrize("name", ["baseline", "additive", "xgboost"])
+@pytest.mark.parametrize("name", ["baseline", "additive", "residual_trees", "xgboost"])
 def test_what_is_told_of_a_person_sums_to_the_served_change(finals, fresh, name):
     bundle = finals[name].bundle
     for arm in bundle.arms:
@@ -80,16 +84,17 @@ def test_what_is_told_of_a_person_sums_to_the_served_change(finals, fresh, name)
     assert (labels[0][0], labels[-1][0]) == ("origin", "range")
 
 
-def test_a_served_model_of_trees_tells_its_blocks_and_is_alone_what_it_is_in_a_table(finals, fresh):
-    bundle = finals["xgboost"].bundle
+@pytest.mark.parametrize("name", ["residual_trees", "xgboost"])
+def test_a_served_model_of_trees_tells_its_blocks_and_is_alone_what_it_is_in_a_table(finals, fresh, name):
+    bundle = finals[name].bundle
     found = bundle.predict(fresh)
-    assert list(found.contributions) == ["origin", "baseline", "arm", "lifestyle", "microbiome", "range"]
+    assert set(found.contributions) == {"origin", "baseline", "arm", "lifestyle", "microbiome", "range"}
     assert sum(found.contributions.values()) == pytest.approx(found.change, abs=1e-9)
     for i in range(len(fresh)):
         alone = bundle.predict(fresh.take(np.array([i])))
         assert alone.change.tobytes() == found.change[i : i + 1].tobytes()
-        for name, points in found.contributions.items():
-            assert alone.contributions[name].tobytes() == points[i : i + 1].tobytes()
+        for part, points in found.contributions.items():
+            assert alone.contributions[part].tobytes() == points[i : i + 1].tobytes()
 
 
 def test_trees_of_before_covers_were_kept_are_one_feature(finals, fresh):
@@ -106,6 +111,18 @@ def test_importance_of_a_line_is_slope_times_spread(finals, problem):
     expected = abs(slope) * problem.design.baseline.std()
     assert found["features"] == [{"block": "baseline", "feature": "baseline", "spread": pytest.approx(expected)}]
     assert found["blocks"] == {"baseline": pytest.approx(expected)}
+
+
+def test_what_the_sum_and_its_trees_say_of_a_feature_is_one_figure(finals, fresh):
+    bundle = finals["residual_trees"].bundle
+    core, parts, names = bundle.core, bundle.encoding.blocks(fresh), bundle.encoding.names()
+    labels, points = feature_points(core, parts, names)
+    assert len(set(labels)) == len(labels)
+    label = ("baseline", "baseline")
+    own = [dict(zip(found.labels, found.points.T, strict=True))[label]
+           for found in (feature_points(part, parts, names) for part in (core.additive, core.trees))]  # fmt: skip
+    assert np.ptp(own[1]) > 0
+    assert points[:, labels.index(label)] == pytest.approx(sum(own), abs=1e-12)
 
 
 def test_importance_of_trees_names_features(finals, problem):

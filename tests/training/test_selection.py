@@ -5,6 +5,7 @@ import pytest
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
 from features.synthetic import simulate
+from models.additive import AdditiveBlockRegressor
 from models.catalog import CANDIDATES, CATALOG, pipeline
 from training.problem import pose
 from training.selection import INNER_FOLDS, _groups, _one_standard_error, choose, configurations
@@ -31,11 +32,11 @@ def test_the_additive_model_is_the_simplest_candidate():
 
 def test_numbers_of_trees_share_one_fit():
     tried = configurations(CANDIDATES)
-    assert len(tried) == 1 + 10 + 8 + 14
-    assert len(_groups(tried)) == 1 + 10 + 2 + 2
+    assert len(tried) == 1 + 10 + 4 + 8 + 14
+    assert len(_groups(tried)) == 1 + 10 + 1 + 2 + 2
 
 
-@pytest.mark.parametrize("name", ["elastic_net", "random_forest", "xgboost"])
+@pytest.mark.parametrize("name", ["elastic_net", "residual_trees", "random_forest", "xgboost"])
 def test_same_losses_as_a_search_over_the_pipeline(problem, name):
     """Encoder fitted once per fold and trees read as prefixes, against scikit-learn fitting the whole Pipeline each time."""
     split = by_group(problem.subjects, INNER_FOLDS, seed=1, repeat=0, y=problem.y)
@@ -73,14 +74,32 @@ def test_a_deadline_far_away_changes_nothing(problem):
     assert vars(free) == vars(timed)
 
 
-def test_trees_win_where_effects_are_not_additive():
-    problem = pose(simulate(subjects=400, seed=8)[0], "PHQ-9")
+def _only_together(problem):
+    """Six points for those who both sleep long and are older; one without the other says nothing."""
     numbers = {name: np.array([v if isinstance(v, float) else np.nan for v in column])
                for name, column in problem.design.covariates.items() if name in ("sleep_h", "age_years")}  # fmt: skip
-    both = (np.nan_to_num(numbers["sleep_h"], nan=7.0) > 7) & (
-        numbers["age_years"] > 42
-    )  # one without the other says nothing
-    y = 6.0 * both + np.random.default_rng(0).normal(0, 1, 400)
+    return 6.0 * ((np.nan_to_num(numbers["sleep_h"], nan=7.0) > 7) & (numbers["age_years"] > 42))
+
+
+def test_trees_win_where_effects_are_not_additive():
+    problem = pose(simulate(subjects=400, seed=8)[0], "PHQ-9")
+    y = _only_together(problem) + np.random.default_rng(0).normal(0, 1, 400)
     choice = choose(problem.with_y(y), ("additive", "xgboost"), seed=0)
     assert choice.winner.entry == "xgboost"
     assert choice.rmse["xgboost"] < 0.9 * choice.rmse["additive"]
+
+
+def test_trees_on_the_residual_win_where_effects_are_additive_but_for_one():
+    problem = pose(simulate(subjects=400, seed=8)[0], "PHQ-9")
+    choice = choose(problem.with_y(problem.y + _only_together(problem)), CANDIDATES, seed=0)
+    assert choice.winner.entry == "residual_trees"
+    assert choice.rmse["residual_trees"] < 0.98 * min(choice.rmse[name] for name in ("additive", "xgboost"))
+
+
+def test_the_additive_model_is_fitted_once_for_itself_and_the_trees(problem, monkeypatch):
+    fits, real = [], AdditiveBlockRegressor.fit
+    monkeypatch.setattr(AdditiveBlockRegressor, "fit", lambda self, X, y: fits.append(len(y)) or real(self, X, y))
+    choose(problem, ("additive", "residual_trees"), seed=0)
+    assert len(fits) == INNER_FOLDS
+    choose(problem, ("residual_trees",), seed=0)
+    assert len(fits) == 2 * INNER_FOLDS
