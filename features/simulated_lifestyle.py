@@ -37,10 +37,17 @@ def lifestyle(rng: np.random.Generator, n: int, shift: float, truth: str) -> tup
             - 0.8 * (life["exercise_min_week"] > 150)
             + 0.8 * (life["bmi"] > 30)
         )
-        return life, np.asarray((steps - steps.mean()) / steps.std())
+        return life, _scaled(steps)
     effect = -0.8 * np.log(fibre) + 0.35 * np.abs(sleep - 7.5) - 0.08 * np.sqrt(life["exercise_min_week"])
     effect = effect + 0.4 * life["ssri"] + 0.3 * life["smoking"] + 0.25 * life["antibiotics_3m"]
-    return life, np.asarray((effect - effect.mean()) / effect.std())
+    if truth == "together":  # short nights harm who does not move, little fibre the older
+        joint = 1.5 * (sleep < 7) * (life["exercise_min_week"] < 100) + 1.2 * (fibre < 18) * (life["age_years"] > 42)
+        return life, _scaled(0.6 * _scaled(effect) + 0.8 * _scaled(joint))
+    return life, _scaled(effect)
+
+
+def _scaled(effect: Array) -> Array:
+    return np.asarray((effect - effect.mean()) / effect.std())
 
 
 def who_gains(rng: np.random.Generator, life: dict[str, Array], severity: Array, arms: int) -> tuple[Array, Array]:

@@ -28,7 +28,7 @@ ARM_POINTS = {
 }  # fmt: skip
 SEVERITY, MEASURED = 4.2, 2.2  # sd of true severity and of its measurement at baseline, in points
 LASTING = 0.72 * SEVERITY  # what of the severity is still there at follow-up
-TRUTHS = ("linear", "threshold", "sparse", "family", "shared")
+TRUTHS = ("linear", "threshold", "sparse", "family", "shared", "together")
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,10 @@ class World:
 
     `moderation`: how much taxa decide whom an arm helps, `personal`: how much lifestyle and severity do.
     `truth`: `linear` log-ratios of genera, `threshold` steps in them and in lifestyle, `sparse` two genera, `family` whole families, `shared`
-    arms that act through the genera that matter anyway. `confounded`: how strongly severity and age decide the arm (0 = randomised).
-    `shift`: how much older and sicker another population is, with more antibiotics and fewer reads (0 = alike). `twice`: the share of people with
-    two stool samples at baseline, each with a row for the one outcome. `uneven`: how much more noise, and how many more gaps in their lifestyle,
+    arms that act through the genera that matter anyway, `together` lifestyle that matters in pairs. `confounded`: how strongly severity and
+    age decide the arm (0 = randomised). `shift`: how much older and sicker another population is, with more antibiotics and fewer reads (0 =
+    alike). `twice`: the share of people with two stool samples at baseline, each with a row for the one outcome. `uneven`: how much more
+    noise, and how many more gaps in their lifestyle,
     the more severe have. `lost`: the share of people whose follow-up never came, the more severe more often.
     """
 

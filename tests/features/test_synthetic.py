@@ -8,6 +8,7 @@ from features.synthetic import World, simulate
 WORLDS = {
     "plain": World(),
     "thresholds": World(truth="threshold", lifestyle=2.0),
+    "in pairs": World(truth="together", lifestyle=2.0),
     "confounded": World(confounded=0.5),
     "shifted": World(shift=1.0),
     "families": World(truth="family"),
