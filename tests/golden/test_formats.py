@@ -64,11 +64,12 @@ def test_a_past_bundle_of_trees_answers_as_it_did(past, name):
         assert points.tolist() == pytest.approx(expected["contributions"][part], abs=1e-12), part
 
 
-def test_a_past_additive_bundle_answers_as_it_did(past):
-    """Written before squares and blanks of lifestyle were blocks of their own: all are `life`."""
-    expected = json.loads((past / "additive" / "answers.json").read_text())
-    people = Design.from_frame(pd.read_csv(past / "additive" / "people.tsv", sep="\t"), "counts")
-    found = Bundle.load(past / "additive" / "bundle").predict(people)
+@pytest.mark.parametrize("kind", ["additive", "residual_trees"])
+def test_a_past_bundle_answers_as_it_did(past, kind):
+    """The additive one was written before squares and blanks of lifestyle were blocks of their own: all are `life`."""
+    expected = json.loads((past / kind / "answers.json").read_text())
+    people = Design.from_frame(pd.read_csv(past / kind / "people.tsv", sep="\t"), "counts")
+    found = Bundle.load(past / kind / "bundle").predict(people)
     assert found.change.tolist() == pytest.approx(expected["change"], abs=1e-12)
     assert found.lower.tolist() == pytest.approx(expected["lower"], abs=1e-12)
     for part, points in found.contributions.items():
