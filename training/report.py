@@ -52,14 +52,16 @@ def words(record: Mapping[str, Any]) -> list[str]:
     ]
     if not gain["lower"] or gain["lower"] <= 0:
         said.append("Whether it beats simply stating the average change has not been shown.")
-    return said + [_increment_words(row) for row in record["increment"]]
+    return said + [_increment_words(row, len(record["increment"])) for row in record["increment"]]
 
 
-def _increment_words(row: Mapping[str, Any]) -> str:
+def _increment_words(row: Mapping[str, Any], tested: int) -> str:
     over = OVER.get(row["block"], "baseline, lifestyle and arm")
     span = f"{row['estimate']:+.3f} R², 95 % interval {row['lower']:+.3f} to {row['upper']:+.3f}"
     if row["verdict"] == "shown":
         return f"That the {row['block']} adds something beyond {over} is shown here ({span})."
+    if row["lower"] > 0:
+        span += f"; that interval is of this block alone, and with {tested} tested at once one-sided p {row['p_value']:.3f} is not enough"
     return f"That the {row['block']} adds anything beyond {over} is not shown here ({span}). That is not proof that it adds nothing."
 
 
