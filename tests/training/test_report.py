@@ -8,7 +8,7 @@ SPAN = {"estimate": 0.3, "lower": 0.2, "upper": 0.4}
 def _record(*increments):
     return {
         "instrument": "PHQ-9", "task": "change", "reference_rows": {"baseline": {"r2": SPAN, "mae": SPAN}},
-        "metrics": {name: SPAN for name in ("r2_gain_over_mean", "r2", "mae", "coverage", "interval_width")},
+        "metrics": dict.fromkeys(("r2_gain_over_mean", "r2", "mae", "coverage", "interval_width"), SPAN),
         "increment": increments,
     }  # fmt: skip
 
