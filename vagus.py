@@ -16,6 +16,7 @@ from typing import NamedTuple
 from features.errors import InvalidInput, VagusError, invalid
 
 DEBUG = "VAGUS_DEBUG"
+MOST = 20  # problems of one kind that are shown
 
 
 class Verb(NamedTuple):
@@ -95,8 +96,17 @@ def version() -> str:
 
 
 def _lines(error: VagusError) -> list[str]:
-    problems = [str(problem) for problem in error.problems] if isinstance(error, InvalidInput) else []
-    return problems or [str(error)]
+    """Return a line per problem, of those alike the first MOST: what thousands of columns have in common is said once."""
+    if not isinstance(error, InvalidInput):
+        return [str(error)]
+    alike: dict[str, list[str]] = {}
+    for problem in error.problems:
+        alike.setdefault(problem.code, []).append(str(problem))
+    more = {code: len(found) - MOST for code, found in alike.items() if len(found) > MOST}
+    lines = [line for found in alike.values() for line in found[:MOST]]
+    return lines + [
+        f"and {n} more [{code}]; `vagus cohort check` lists all of a cohort folder" for code, n in more.items()
+    ]
 
 
 def _print(text: str) -> int:

@@ -75,6 +75,19 @@ def test_a_failure_is_one_line_per_problem_and_its_own_exit_code(monkeypatch, ca
     assert "Traceback" not in err
 
 
+def test_of_many_problems_alike_the_first_are_shown_and_the_others_counted(monkeypatch, capsys):
+    def act(argv):
+        raise InvalidInput(
+            [*(Problem("twice", "a", "Mend it", "t.tsv", k) for k in range(25)), Problem("other", "b", "Do y")]
+        )
+
+    room(monkeypatch, act)
+    assert vagus.main(["train"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:20] == [f"t.tsv:{k}: a. Mend it [twice]" for k in range(20)]
+    assert lines[20:] == ["b. Do y [other]", "and 5 more [twice]; `vagus cohort check` lists all of a cohort folder"]
+
+
 def test_an_unforeseen_fault_shows_its_type_and_none_of_its_text(monkeypatch, capsys):
     monkeypatch.delenv(vagus.DEBUG, raising=False)
 
