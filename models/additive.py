@@ -19,7 +19,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from models.horseshoe import horseshoe
-from models.variances import PRIORS, TIGHT, Prior, variances
+from models.variances import MIDDLE, PRIORS, TIGHT, Prior, variances
 
 Array = npt.NDArray[np.float64]
 
@@ -29,6 +29,7 @@ SPARSE = ("abundant", "rare", "family")  # blocks of which few columns matter, a
 SPARSE_ROWS = (
     400  # the rows from which these can be told: fewer say too little, and all columns share the block's variance
 )
+MIDDLE_ROWS = 200  # the rows from which, up to those, the abundant genera are not left out
 NEGLIGIBLE = 0.03  # sd, in units of the outcome's, below which a block is left out (0.1 % of the variance)
 RANK = 64  # directions kept of the posterior covariance: what the data say about f beyond the prior
 LIKELIHOOD_ROWS = 1000  # rows that set the variances; a dozen numbers need no more, and the cost is cubic
@@ -65,15 +66,16 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
         means = _known(self.known, names, X.shape[1])
         y = np.asarray(y, dtype=float) - X @ means[0]
         parts = expand(X, self.blocks_, self.with_arm)
-        self._learn(parts, (y - self.centre_) / self.unit_, self._severity(X), self._priors(parts, means[1]))
+        self._learn(parts, (y - self.centre_) / self.unit_, self._severity(X), self._priors(parts, means[1], len(y)))
         # The known means are part of the weights again: what was learned is how this cohort departs from them.
         own = [means[0][self.blocks_[b]] if b in self.blocks_ else np.zeros(parts[b].shape[1]) for b in self.block_sd_]
         self.weights_: Array = self.weights_ + np.concatenate([np.zeros(0), *own])
         return self
 
-    def _priors(self, parts: Mapping[str, Array], known_sd: Array) -> dict[str, Prior]:
+    def _priors(self, parts: Mapping[str, Array], known_sd: Array, n: int) -> dict[str, Prior]:
         """A block whose every weight has a known sd takes its prior from those; the others from the table."""
-        priors = {block: {**PRIORS, **(self.priors or {})}.get(block, TIGHT) for block in parts}
+        middle = MIDDLE if MIDDLE_ROWS <= n < SPARSE_ROWS else {}
+        priors = {block: {**PRIORS, **middle, **(self.priors or {})}.get(block, TIGHT) for block in parts}
         for block, columns in self.blocks_.items():
             own = known_sd[columns]
             if np.isfinite(own).all():

@@ -40,6 +40,9 @@ PRIORS: Mapping[str, Prior] = {
     "arm×abundant": Prior(rate=4.0, median=0.2, width=0.6), "arm×family": Prior(rate=4.0, median=0.1, width=0.6),
 }  # fmt: skip
 TIGHT = Prior(rate=13.0)
+# In cohorts of middle size the marginal likelihood of the abundant genera often has its mode at nothing although they say something. The gamma
+# prior expects as little of them and keeps away from nothing; in smaller cohorts it would cost more than it finds (docs/decisions/0008).
+MIDDLE: Mapping[str, Prior] = {"abundant": Prior(rate=13.0, shape=1.0)}
 
 
 def variances(

@@ -8,7 +8,7 @@ from sklearn.linear_model import Ridge
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from models import additive, variances
-from models.additive import SPARSE_ROWS, AdditiveBlockRegressor
+from models.additive import MIDDLE_ROWS, SPARSE_ROWS, AdditiveBlockRegressor
 from models.horseshoe import horseshoe
 
 
@@ -52,13 +52,22 @@ def test_gradient_is_the_derivative_of_the_objective():
         assert check_grad(value, slope, theta) < 1e-4
 
 
-@pytest.mark.parametrize("n", [300, SPARSE_ROWS])
+@pytest.mark.parametrize("n", [MIDDLE_ROWS - 1, SPARSE_ROWS])
 def test_a_useless_block_leaves_the_very_same_model(n):
     X, y = _data(n=n)
     bare = X[[c for c in X if not c.startswith("abundant")]]
     full, small = AdditiveBlockRegressor().fit(X, y), AdditiveBlockRegressor().fit(bare, y)
     assert "abundant" not in full.block_sd_
     assert np.array_equal(full.predict(X), small.predict(bare))
+
+
+def test_in_cohorts_of_middle_size_the_abundant_genera_stay_and_say_little():
+    X, y = _data(n=MIDDLE_ROWS)
+    found = AdditiveBlockRegressor().fit(X, y)
+    without = AdditiveBlockRegressor(priors={"abundant": variances.TIGHT}).fit(X, y)
+    assert "abundant" not in without.block_sd_
+    assert 0 < found.block_sd_["abundant"] < 0.15 * y.std()
+    assert np.corrcoef(found.predict(X), without.predict(X))[0, 1] > 0.98
 
 
 def test_the_square_of_what_has_an_optimum_is_kept_in_small_cohorts():
