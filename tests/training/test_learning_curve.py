@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import training.learning_curve
 from features.synthetic import World, simulate
 from training.learning_curve import Curve, Point, drawing, fit_curve, learning_curve
 from training.problem import pose
@@ -44,6 +45,24 @@ def test_a_null_world_cannot_tell_and_too_few_people_cannot_either():
     few = learning_curve(pose(simulate(subjects=39, seed=3)[0], "PHQ-9"), seed=0, jobs=1)
     assert (few["verdict"], few["points"]) == ("cannot tell", [])
     assert drawing(few).startswith("<svg")
+
+
+def test_two_samples_of_one_outcome_are_one_row_of_its_fits(monkeypatch):
+    problem = pose(simulate(subjects=60, seed=3, world=World(twice=0.5))[0], "PHQ-9")
+    outcomes = len(set(problem.outcome.tolist()))
+    assert outcomes < len(problem.y)
+    seen, real = [], training.learning_curve.fit_predict
+
+    def watched(entry, params, train, y, test, **others):
+        seen.append((len(train), len(y), len(test)))
+        return real(entry, params, train, y, test, **others)
+
+    monkeypatch.setattr(training.learning_curve, "fit_predict", watched)
+    training.learning_curve._point(problem, 1.0, 0, 0)
+    folds = seen[:: len(training.learning_curve.ROWS)]
+    assert sum(rows for rows, _, _ in folds) == (len(folds) - 1) * outcomes
+    assert all(rows == values for rows, values, _ in folds)
+    assert sum(held_out for _, _, held_out in folds) == len(problem.y)
 
 
 @pytest.mark.slow
