@@ -19,7 +19,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from models.horseshoe import horseshoe
-from models.variances import MIDDLE, PRIORS, TIGHT, Prior, variances
+from models.variances import FEW, MIDDLE, PRIORS, TIGHT, Prior, variances
 
 Array = npt.NDArray[np.float64]
 
@@ -74,8 +74,8 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
 
     def _priors(self, parts: Mapping[str, Array], known_sd: Array, n: int) -> dict[str, Prior]:
         """A block whose every weight has a known sd takes its prior from those; the others from the table."""
-        middle = MIDDLE if MIDDLE_ROWS <= n < SPARSE_ROWS else {}
-        priors = {block: {**PRIORS, **middle, **(self.priors or {})}.get(block, TIGHT) for block in parts}
+        table = {**PRIORS, **(FEW if n < SPARSE_ROWS else {}), **(MIDDLE if MIDDLE_ROWS <= n < SPARSE_ROWS else {})}
+        priors = {block: {**table, **(self.priors or {})}.get(block, TIGHT) for block in parts}
         for block, columns in self.blocks_.items():
             own = known_sd[columns]
             if np.isfinite(own).all():

@@ -70,6 +70,18 @@ def test_in_cohorts_of_middle_size_the_abundant_genera_stay_and_say_little():
     assert np.corrcoef(found.predict(X), without.predict(X))[0, 1] > 0.98
 
 
+def test_in_small_cohorts_lifestyle_is_thought_to_decide_less_whom_an_arm_helps():
+    def found(n, priors=None):
+        rng = np.random.default_rng(1)
+        X = pd.DataFrame(rng.normal(size=(n, 2)), columns=["base:baseline", "life:sleep"])
+        X["arm:active"] = rng.integers(2, size=n) - 0.5
+        return AdditiveBlockRegressor(priors=priors).fit(X, rng.normal(size=n)).block_sd_["arm×life"]
+
+    wide = {"arm×life": variances.PRIORS["arm×life"]}
+    assert found(SPARSE_ROWS - 1) < 0.85 * found(SPARSE_ROWS - 1, wide)
+    assert found(SPARSE_ROWS) == found(SPARSE_ROWS, wide)
+
+
 def test_the_square_of_what_has_an_optimum_is_kept_in_small_cohorts():
     # A variance learned from 60 people alone would be taken for nothing in most of these, as the one of a block of noise is.
     def kept(seed):
