@@ -13,10 +13,9 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from features.errors import InvalidInput, VagusError, invalid
+from features.errors import VagusError, invalid
 
 DEBUG = "VAGUS_DEBUG"
-MOST = 20  # problems of one kind that are shown
 
 
 class Verb(NamedTuple):
@@ -54,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(arguments)
     except VagusError as error:
-        _say(*_lines(error))
+        _say(*error.lines)
         return error.exit_code
     except KeyboardInterrupt:
         _say("interrupted")
@@ -93,20 +92,6 @@ def version() -> str:
     except metadata.PackageNotFoundError:
         project = tomllib.loads((Path(__file__).parent / "pyproject.toml").read_text())["project"]
         return str(project["version"])
-
-
-def _lines(error: VagusError) -> list[str]:
-    """Return a line per problem, of those alike the first MOST: what thousands of columns have in common is said once."""
-    if not isinstance(error, InvalidInput):
-        return [str(error)]
-    alike: dict[str, list[str]] = {}
-    for problem in error.problems:
-        alike.setdefault(problem.code, []).append(str(problem))
-    more = {code: len(found) - MOST for code, found in alike.items() if len(found) > MOST}
-    lines = [line for found in alike.values() for line in found[:MOST]]
-    return lines + [
-        f"and {n} more [{code}]; `vagus cohort check` lists all of a cohort folder" for code, n in more.items()
-    ]
 
 
 def _print(text: str) -> int:

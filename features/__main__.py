@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments))
     except VagusError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write("".join(f"{line}\n" for line in error.lines))
         return error.exit_code
     except BrokenPipeError:
         # The reader of a pipe (`| head`) went away: nothing is wrong here.

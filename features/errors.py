@@ -10,6 +10,7 @@ A message says what, where and what to do. It never quotes a value that came fro
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
@@ -38,10 +39,18 @@ class Problem:
         return f"{place + ': ' if place else ''}{self.message}. {self.remedy} [{self.code}]"
 
 
+MOST = 20  # problems of one kind that are shown
+
+
 class VagusError(Exception):
     """Base of all failures that are shown as one message, without a traceback."""
 
     exit_code = 1
+
+    @property
+    def lines(self) -> list[str]:
+        """Return what is shown of the failure."""
+        return [str(self)]
 
 
 class InvalidInput(VagusError):
@@ -52,6 +61,17 @@ class InvalidInput(VagusError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    @property
+    def lines(self) -> list[str]:
+        """Return a line per problem, of those alike the first MOST: what thousands of columns have in common is said once."""
+        seen: Counter[str] = Counter()
+        lines = []
+        for problem in self.problems:
+            seen[problem.code] += 1
+            if seen[problem.code] <= MOST:
+                lines.append(str(problem))
+        return lines + [f"and {n - MOST} more [{code}]" for code, n in seen.items() if n > MOST]
 
 
 class Refused(VagusError):

@@ -39,7 +39,8 @@ class Entry:
     """One row of the catalogue: which blocks it sees (None = all encoded ones), how it is made, what is searched.
 
     `staged` predicts from the first k trees of a fitted ensemble, for several k: a grid over `n_estimators` is then read off one
-    fit, because the first k trees are the very trees that a fit of k trees would have grown.
+    fit, because the first k trees are the very trees that a fit of k trees would have grown. `least`: people from which a search
+    offers it; on fewer it would find what is not there.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Entry:
     grid: tuple[Params, ...] = ({},)
     reference: bool = False
     staged: Callable[[Any, pd.DataFrame, Sequence[int]], list[Array]] | None = None
+    least: int = 0
 
 
 def _additive(params: Params, seed: int) -> Any:
@@ -98,7 +100,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("additive", "Additive block-variance model", _additive),
     Entry("elastic_net", "Elastic net", lambda p, s: ElasticNet(max_iter=1000, tol=1e-3, **p),
           grid=tuple({"alpha": a, "l1_ratio": r} for r in (0.2, 0.9) for a in (1.0, 0.5, 0.25, 0.12, 0.06))),
-    Entry("residual_trees", "Additive model + XGBoost on its residual", _residual_trees, staged=_first_residual_trees,
+    Entry("residual_trees", "Additive model + XGBoost on its residual", _residual_trees, staged=_first_residual_trees, least=200,
           grid=tuple({"n_estimators": n, "max_depth": 2} for n in (30, 60, 120, 240))),
     Entry("random_forest", "Random forest", _forest, staged=_first_trees,
           grid=tuple({"n_estimators": n, "max_features": 0.33, "min_samples_leaf": leaf} for leaf in (10, 3) for n in (40, 60, 80, 100))),

@@ -165,7 +165,7 @@ class ResidualTreesCore:
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        """Return the additive core's segments: the trees read no block beyond those."""
+        """Return the additive core's segments; the trees may read further blocks, none of the microbiome (`blocks_of`)."""
         return self.additive.segments
 
     def points(self, parts: Mapping[str, Array]) -> dict[str, Array]:

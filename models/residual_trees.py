@@ -20,7 +20,6 @@ from xgboost import XGBRegressor
 from models.additive import AdditiveBlockRegressor
 
 Array = npt.NDArray[np.float64]
-LEAST_ROWS = 100  # on fewer people trees find what is not there: the model is then the additive one
 SEEN = ("base", "arm", "life", "bend", "blank")  # blocks whose columns the trees see
 
 
@@ -29,7 +28,7 @@ class ResidualTreesRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
 
     X is an n × p frame whose columns are named `block:column`. Parameters: `n_estimators`, `max_depth` of the trees; `seed`, `known` as
     in `AdditiveBlockRegressor`. Fitted: `additive_`, `trees_`, `columns_` (names of the trees' columns; none
-    below LEAST_ROWS rows, or where X has none of those blocks: the model is then the additive one).
+    where X has none of those blocks: the model is then the additive one).
     """
 
     def __init__(
@@ -47,7 +46,7 @@ class ResidualTreesRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
     def fit(self, X: pd.DataFrame, y: Any, additive: AdditiveBlockRegressor | None = None) -> Self:
         """Fit the additive model, unless one that was fitted on the same rows is given, and the trees on what it leaves."""
         self.additive_ = additive or AdditiveBlockRegressor(seed=self.seed, known=self.known).fit(X, y)
-        self.columns_ = [name for name in X.columns if len(X) >= LEAST_ROWS and str(name).split(":", 1)[0] in SEEN]
+        self.columns_ = [name for name in X.columns if str(name).split(":", 1)[0] in SEEN]
         # Slow learning and large leaves: what is left of people's change is mostly noise.
         self.trees_ = XGBRegressor(
             n_estimators=self.n_estimators, max_depth=self.max_depth, learning_rate=0.03, min_child_weight=20,

@@ -85,7 +85,7 @@ def test_of_many_problems_alike_the_first_are_shown_and_the_others_counted(monke
     assert vagus.main(["train"]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert lines[:20] == [f"t.tsv:{k}: a. Mend it [twice]" for k in range(20)]
-    assert lines[20:] == ["b. Do y [other]", "and 5 more [twice]; `vagus cohort check` lists all of a cohort folder"]
+    assert lines[20:] == ["b. Do y [other]", "and 5 more [twice]"]
 
 
 def test_an_unforeseen_fault_shows_its_type_and_none_of_its_text(monkeypatch, capsys):

@@ -73,8 +73,11 @@ def learn(
     shown = [row for row in evaluation.predictions if row in CATALOG or row == CHOSEN]
     answers = {row: held_out(problem, evaluation, row, config.interval_groups) for row in shown}
     record = findings.header(cohort, problem, config, evaluation, run_id=run_id, name=name)
-    record |= {"design_audit": design, "search": findings.search(evaluation, _candidates(config), config.search_budget)}
-    record |= {"noise": [{"best_inner_r2": best, "nested_r2": nested} for best, nested in noise]}
+    record |= {
+        "design_audit": design,
+        "search": findings.search(evaluation, _candidates(problem, config), config.search_budget),
+    }
+    record |= {"noise": [row._asdict() for row in noise]}
     record |= _figures(problem, config, evaluation, studies, answers, design_audit.high(design))
     record["warnings"] += findings.sample_warnings(cohort, problem)
     clock = time.perf_counter()
@@ -95,7 +98,7 @@ def _validated(
 ) -> tuple[Evaluation, Evaluation | None]:
     """Return the nested validation, and that of whole studies left out; of too few people the references alone."""
     enough = problem.people >= gates.LEAST_PEOPLE
-    evaluation = evaluate(problem, folds, seed=config.seed, candidates=_candidates(config) if enough else (), jobs=config.jobs,
+    evaluation = evaluate(problem, folds, seed=config.seed, candidates=_candidates(problem, config) if enough else (), jobs=config.jobs,
                           deadline=deadline, partial=partial)  # fmt: skip
     if not enough:
         return evaluation, None
@@ -146,13 +149,11 @@ def _kept(
     return final.bundle, final.fit_s
 
 
-def _candidates(config: RunConfig) -> tuple[str, ...]:
-    """A run of one named model tries that one, and the pre-specified one, which the increments are about."""
-    return (
-        CANDIDATES
-        if config.model == SEARCH
-        else tuple(name for name in CANDIDATES if name in ("additive", config.model))
-    )
+def _candidates(problem: Problem, config: RunConfig) -> tuple[str, ...]:
+    """Those that are made for so many people; a run of one named model tries that one, and the pre-specified one of the increments."""
+    if config.model == SEARCH:
+        return tuple(name for name in CANDIDATES if problem.people >= CATALOG[name].least)
+    return tuple(name for name in CANDIDATES if name in ("additive", config.model))
 
 
 def _fixed(evaluation: Evaluation, model: str) -> Evaluation:

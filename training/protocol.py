@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -65,6 +65,18 @@ class Evaluation:
     def fold(self) -> Array:
         """Return the repeats × n fold numbers."""
         return np.array([split.fold for split in self.splits])
+
+
+class Shuffle(NamedTuple):
+    """A search on a shuffled outcome.
+
+    `best_inner_r2` is what reporting its winner without an outer loop would claim (None where nothing was searched), `nested_r2` what
+    we report, `configurations` how many were tried.
+    """
+
+    best_inner_r2: float | None
+    nested_r2: float
+    configurations: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,12 +219,8 @@ def _gather(problem: Problem, splits: tuple[Split, ...], results: list[_FoldResu
 
 def shuffled(
     problem: Problem, *, draws: int, seed: int, candidates: Sequence[str] = CANDIDATES, partial: Path | None = None
-) -> list[tuple[float | None, float]]:
-    """Return, per shuffle of the outcome, (best inner R2, nested R2): how good this search looks on noise.
-
-    The first is what reporting the winner of a search without an outer loop would claim (None where nothing was searched); the
-    second is what we report.
-    """
+) -> list[Shuffle]:
+    """Return, per shuffle of the outcome, how good this search looks on noise."""
     found = []
     for draw in range(draws):
         rng = np.random.default_rng([seed, 13, draw])
@@ -227,7 +235,8 @@ def shuffled(
         )
         nested = 1.0 - np.mean((noise.y - result.predictions[CHOSEN][0]) ** 2) / np.var(noise.y)
         best = [choice.best_r2 for choice in result.choices if choice.best_r2 is not None]
-        found.append((float(np.mean(best)) if best else None, float(nested)))
+        tried = max(choice.tried for choice in result.choices)
+        found.append(Shuffle(float(np.mean(best)) if best else None, float(nested), tried))
     return found
 
 

@@ -161,14 +161,13 @@ def choose(problem: Problem, candidates: Sequence[str], *, seed: int, deadline: 
     }
     winner = tried[_one_standard_error(per_person, list(range(len(tried))))]
     total = float(np.mean((problem.y - problem.y.mean()) ** 2)) or 1.0
-    at = severity(problem.design)
     return Choice(
         winner,
         {name: tried[i] for name, i in best.items()},
         len(tried),
         float(1.0 - losses.mean(axis=1).min() / total),
         {name: float(np.sqrt(losses[i].mean())) for name, i in best.items()},
-        {name: learn_noise(off[i], at) for name, i in best.items()},
+        {name: _noise(problem, off[i]) for name, i in best.items()},
         tuple(zip(tried, np.sqrt(losses.mean(axis=1)).tolist(), strict=True)),
     )
 
@@ -207,6 +206,12 @@ class _InnerFold:
         if entry.staged is None:
             return [predicted(model, self.test[columns])[0]]
         return entry.staged(model, self.test[columns], [int(config.params["n_estimators"]) for config in group])
+
+
+def _noise(problem: Problem, off: Array) -> Noise:
+    """Return what held-out residuals say of noise, those of one outcome taken together."""
+    at, squares = one_row_each(pd.DataFrame({SEVERITY: severity(problem.design)}), off**2, problem.outcome)
+    return learn_noise(squares, at[SEVERITY].to_numpy())
 
 
 def _groups(tried: Sequence[Configuration]) -> list[list[int]]:

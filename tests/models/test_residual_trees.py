@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from models.additive import AdditiveBlockRegressor
-from models.residual_trees import LEAST_ROWS, SEEN, ResidualTreesRegressor
+from models.residual_trees import SEEN, ResidualTreesRegressor
 
 
 def _table(n, seed=1):
@@ -54,8 +54,8 @@ def test_the_sd_is_the_additive_models(model):
     assert sd.tolist() == model.additive_.predict(fresh, return_std=True)[1].tolist()
 
 
-@pytest.mark.parametrize("X", [_table(LEAST_ROWS - 1), _table(400)[["abundant:x", "abundant:y"]]])
-def test_on_few_people_or_with_nothing_to_see_it_is_the_additive_model(X):
+def test_with_nothing_to_see_it_is_the_additive_model():
+    X = _table(400)[["abundant:x", "abundant:y"]]
     y = np.random.default_rng(3).normal(size=len(X))
     found, plain = ResidualTreesRegressor().fit(X, y), AdditiveBlockRegressor().fit(X, y)
     assert found.columns_ == []

@@ -12,7 +12,7 @@ from training.finalfit import fit_final
 from training.noise import SLOPE_SD, learn_noise
 from training.problem import pose
 from training.protocol import evaluate, outer_splits
-from training.selection import choose
+from training.selection import _noise, choose
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +30,14 @@ def test_it_is_the_maximum_of_the_penalised_likelihood(residuals):
         return 0.5 * np.sum(log_variance + off**2 * np.exp(-log_variance)) + 0.5 * (theta[1] / SLOPE_SD) ** 2
 
     start, slope = minimize(unlikely, [0.0, 0.0]).x
-    found = learn_noise(off, z)
+    found = learn_noise(off**2, z)
     assert (found.rmse, found.steep) == pytest.approx((np.exp(start / 2), slope), abs=1e-3)
     assert (found.rmse, found.steep) == pytest.approx((2.0, 0.6), abs=0.15)
 
 
 def test_noise_that_is_the_same_for_all_is_flat_and_as_large_as_the_residuals():
     off = np.random.default_rng(4).normal(0, 3.0, 500)
-    found = learn_noise(off, np.zeros(500))
+    found = learn_noise(off**2, np.zeros(500))
     assert found == pytest.approx((np.sqrt(np.mean(off**2)), 0.0))
 
 
@@ -74,3 +74,10 @@ def test_a_challengers_interval_is_wider_for_the_severe_where_their_noise_is(une
     served = bundle.core.sd(bundle.encoding.blocks(uneven.design))
     assert served.tolist() == pytest.approx(learned.sd(severity(uneven.design)).tolist(), rel=1e-12)
     assert learned.steep > 0.2
+
+
+def test_samples_of_one_outcome_are_one_residual():
+    once = pose(simulate(subjects=80, seed=3)[0], "PHQ-9")
+    twice = once.take(np.repeat(np.arange(80), 2))
+    off = np.random.default_rng(1).normal(0, 3, 80)
+    assert _noise(twice, np.repeat(off, 2)) == pytest.approx(_noise(once, off), rel=1e-6)

@@ -5,8 +5,12 @@ import pytest
 
 from features.errors import Refused
 from features.synthetic import World, simulate
+from models.catalog import CANDIDATES, CATALOG
+from training.config import RunConfig
+from training.learning import _candidates
 from training.problem import pose
 from training.protocol import CHOSEN, evaluate, leave_one_study_out, outer_splits, repeats_for, shuffled
+from training.selection import configurations
 from training.splits import Split
 
 FAST = ("additive", "elastic_net")
@@ -49,9 +53,25 @@ def test_a_subject_in_two_folds_is_refused(problem):
 
 
 def test_noise_does_not_look_like_skill(problem):
-    ((best_inner, nested),) = shuffled(problem, draws=1, seed=0)
+    ((best_inner, nested, tried),) = shuffled(problem, draws=1, seed=0)
+    assert tried == len(configurations(CANDIDATES))
     assert nested < 0.1
     assert best_inner < 0.25
+
+
+def test_where_nothing_is_searched_noise_has_no_best_of_many(problem):
+    ((best_inner, _, tried),) = shuffled(problem, draws=1, seed=0, candidates=("additive",))
+    assert (best_inner, tried) == (None, 1)
+
+
+def test_a_search_offers_what_is_made_for_so_many_people(problem):
+    assert problem.people < CATALOG["residual_trees"].least
+    assert _candidates(problem, RunConfig(instrument="PHQ-9")) == tuple(
+        name for name in CANDIDATES if name != "residual_trees"
+    )
+    assert _candidates(problem, RunConfig(model="residual_trees")) == ("additive", "residual_trees")
+    enough = pose(simulate(subjects=CATALOG["residual_trees"].least, seed=3)[0], "PHQ-9")
+    assert _candidates(enough, RunConfig(instrument="PHQ-9")) == CANDIDATES
 
 
 def test_a_study_is_held_out_whole():
