@@ -29,7 +29,7 @@ SPARSE = ("abundant", "rare", "family")  # blocks of which few columns matter, a
 SPARSE_ROWS = (
     400  # the rows from which these can be told: fewer say too little, and all columns share the block's variance
 )
-MIDDLE_ROWS = 200  # the rows from which, up to those, the abundant genera are not left out
+MIDDLE_ROWS = 200  # the rows of a fit from which, up to those, the abundant genera are not left out
 NEGLIGIBLE = 0.03  # sd, in units of the outcome's, below which a block is left out (0.1 % of the variance)
 RANK = 64  # directions kept of the posterior covariance: what the data say about f beyond the prior
 LIKELIHOOD_ROWS = 1000  # rows that set the variances; a dozen numbers need no more, and the cost is cubic
@@ -86,7 +86,7 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
     def _learn(self, parts: dict[str, Array], y: Array, severity: Array, priors: Mapping[str, Prior]) -> None:
         chosen = _subset(len(y), self.seed)
         # Of blocks that may say nothing, one shrunk to nothing is left out and the rest learned anew from the start: a model offered a useless block is
-        # then the very same model, to the last bit, as one that never saw it.
+        # then the very same model, to the last bit, as one that never saw it (but for the abundant genera of `MIDDLE`).
         rough = variances(parts, y, severity, chosen, priors, steps=20)
         parts = {
             block: part

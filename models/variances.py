@@ -40,10 +40,10 @@ PRIORS: Mapping[str, Prior] = {
     "arm×abundant": Prior(rate=4.0, median=0.2, width=0.6), "arm×family": Prior(rate=4.0, median=0.1, width=0.6),
 }  # fmt: skip
 TIGHT = Prior(rate=13.0)
-# Below some 400 people (docs/decisions/0008): how much lifestyle decides whom an arm helps is learned from so little that a wide prior makes
+# In fits of fewer than 400 rows (docs/decisions/0008): how much lifestyle decides whom an arm helps is learned from so little that a wide prior makes
 # people look twice as different under an arm as they are.
 FEW: Mapping[str, Prior] = {"arm×life": Prior(median=0.3, width=0.3)}
-# In cohorts of middle size the marginal likelihood of the abundant genera often has its mode at nothing although they say something. The gamma
+# In fits of middle size the marginal likelihood of the abundant genera often has its mode at nothing although they say something. The gamma
 # prior expects as little of them and keeps away from nothing; in smaller cohorts it would cost more than it finds.
 MIDDLE: Mapping[str, Prior] = {"abundant": Prior(rate=13.0, shape=1.0)}
 
