@@ -43,7 +43,7 @@ class Configuration:
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """What the inner loop chose: per candidate its own best setting (with its inner RMSE and noise), and the winner among all.
+    """What the inner loop chose: per candidate its own best setting and its noise, and the winner among all.
 
     `trials` are all configurations that were tried, each with its inner RMSE in points. Where one configuration was all that
     was offered, there was nothing to choose: no inner fold was fitted, and none of these figures exists.
@@ -53,14 +53,13 @@ class Choice:
     per_entry: Mapping[str, Configuration]
     tried: int
     best_r2: float | None
-    rmse: Mapping[str, float]
     noise: Mapping[str, Noise]
     trials: tuple[tuple[Configuration, float | None], ...] = ()
 
     @classmethod
     def unrivalled(cls, only: Configuration) -> Self:
         """Return the choice among one."""
-        return cls(only, {only.entry: only}, tried=1, best_r2=None, rmse={}, noise={}, trials=((only, None),))
+        return cls(only, {only.entry: only}, tried=1, best_r2=None, noise={}, trials=((only, None),))
 
 
 def configurations(candidates: Sequence[str]) -> list[Configuration]:
@@ -166,7 +165,6 @@ def choose(problem: Problem, candidates: Sequence[str], *, seed: int, deadline: 
         {name: tried[i] for name, i in best.items()},
         len(tried),
         float(1.0 - losses.mean(axis=1).min() / total),
-        {name: float(np.sqrt(losses[i].mean())) for name, i in best.items()},
         {name: _noise(problem, off[i]) for name, i in best.items()},
         tuple(zip(tried, np.sqrt(losses.mean(axis=1)).tolist(), strict=True)),
     )
