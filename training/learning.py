@@ -29,9 +29,9 @@ from training.protocol import (
     leave_one_study_out,
     outer_splits,
     repeats_for,
-    shuffled,
 )
 from training.selection import Configuration
+from training.shuffles import shuffled
 from training.splits import Split
 
 Say = Callable[[str], None]
@@ -73,11 +73,8 @@ def learn(
     shown = [row for row in evaluation.predictions if row in CATALOG or row == CHOSEN]
     answers = {row: held_out(problem, evaluation, row, config.interval_groups) for row in shown}
     record = findings.header(cohort, problem, config, evaluation, run_id=run_id, name=name)
-    record |= {
-        "design_audit": design,
-        "search": findings.search(evaluation, _candidates(problem, config), config.search_budget),
-    }
-    record |= {"noise": [row._asdict() for row in noise]}
+    search = findings.search(evaluation, _candidates(problem, config), config.search_budget)
+    record |= {"design_audit": design, "search": search, "noise": [row._asdict() for row in noise]}
     record |= _figures(problem, config, evaluation, studies, answers, design_audit.high(design))
     record["warnings"] += findings.sample_warnings(cohort, problem)
     clock = time.perf_counter()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -65,18 +65,6 @@ class Evaluation:
     def fold(self) -> Array:
         """Return the repeats × n fold numbers."""
         return np.array([split.fold for split in self.splits])
-
-
-class Shuffle(NamedTuple):
-    """A search on a shuffled outcome.
-
-    `best_inner_r2` is what reporting its winner without an outer loop would claim (None where nothing was searched), `nested_r2` what
-    we report, `configurations` how many were tried.
-    """
-
-    best_inner_r2: float | None
-    nested_r2: float
-    configurations: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,29 +203,6 @@ def _gather(problem: Problem, splits: tuple[Split, ...], results: list[_FoldResu
     choices = tuple(result.choice for result in ordered if result.choice is not None)
     additive_s = sum(result.additive_s for result in results if result.repeat == 0)
     return Evaluation(splits, predictions, sds, choices, additive_s, tuple(result.taxa for result in ordered))
-
-
-def shuffled(
-    problem: Problem, *, draws: int, seed: int, candidates: Sequence[str] = CANDIDATES, partial: Path | None = None
-) -> list[Shuffle]:
-    """Return, per shuffle of the outcome, how good this search looks on noise."""
-    found = []
-    for draw in range(draws):
-        rng = np.random.default_rng([seed, 13, draw])
-        noise = problem.with_y(rng.permutation(problem.y))
-        result = evaluate(
-            noise,
-            outer_splits(noise, repeats=1, seed=seed + draw, folds=OUTER_FOLDS if problem.people <= 300 else 3),
-            seed=seed,
-            candidates=candidates,
-            partial=partial,
-            title=f"shuffled outcome {draw + 1}/{draws}",
-        )
-        nested = 1.0 - np.mean((noise.y - result.predictions[CHOSEN][0]) ** 2) / np.var(noise.y)
-        best = [choice.best_r2 for choice in result.choices if choice.best_r2 is not None]
-        tried = max(choice.tried for choice in result.choices)
-        found.append(Shuffle(float(np.mean(best)) if best else None, float(nested), tried))
-    return found
 
 
 INCREMENTS: tuple[tuple[str, str, str], ...] = (

@@ -9,8 +9,9 @@ from models.catalog import CANDIDATES, CATALOG
 from training.config import RunConfig
 from training.learning import _candidates
 from training.problem import pose
-from training.protocol import CHOSEN, evaluate, leave_one_study_out, outer_splits, repeats_for, shuffled
+from training.protocol import CHOSEN, evaluate, leave_one_study_out, outer_splits, repeats_for
 from training.selection import configurations
+from training.shuffles import shuffled
 from training.splits import Split
 
 FAST = ("additive", "elastic_net")
