@@ -65,10 +65,6 @@ def _residual_trees(params: Params, seed: int) -> Any:
     return ResidualTreesRegressor(seed=seed, **params)
 
 
-def _first_residual_trees(model: ResidualTreesRegressor, X: pd.DataFrame, counts: Sequence[int]) -> list[Array]:
-    return model.staged(X, counts)
-
-
 def _first_trees(model: Any, X: pd.DataFrame, counts: Sequence[int]) -> list[Array]:
     single = X.to_numpy(dtype=np.float32)  # as trees compare; converted once, not once a tree
     grown = np.cumsum([tree.predict(single, check_input=False) for tree in model.estimators_], axis=0)
@@ -100,7 +96,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("additive", "Additive block-variance model", _additive),
     Entry("elastic_net", "Elastic net", lambda p, s: ElasticNet(max_iter=1000, tol=1e-3, **p),
           grid=tuple({"alpha": a, "l1_ratio": r} for r in (0.2, 0.9) for a in (1.0, 0.5, 0.25, 0.12, 0.06))),
-    Entry("residual_trees", "Additive model + XGBoost on its residual", _residual_trees, staged=_first_residual_trees, least=200,
+    Entry("residual_trees", "Additive model + XGBoost on its residual", _residual_trees, staged=ResidualTreesRegressor.staged, least=200,
           grid=tuple({"n_estimators": n, "max_depth": 2} for n in (30, 60, 120, 240))),
     Entry("random_forest", "Random forest", _forest, staged=_first_trees,
           grid=tuple({"n_estimators": n, "max_features": 0.33, "min_samples_leaf": leaf} for leaf in (10, 3) for n in (40, 60, 80, 100))),

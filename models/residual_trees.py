@@ -59,10 +59,11 @@ class ResidualTreesRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
     def predict(self, X: pd.DataFrame, return_std: bool = False) -> Any:
         """Return the n predictions, and with `return_std` the additive model's n predictive standard deviations."""
         check_is_fitted(self)
-        found = self.additive_.predict(X, return_std=return_std)
-        mean, sd = found if return_std else (found, None)
-        mean = mean + self._rounds(X, 0)
-        return (mean, sd) if return_std else mean
+        beyond = self._rounds(X, 0)
+        if not return_std:
+            return self.additive_.predict(X) + beyond
+        mean, sd = self.additive_.predict(X, return_std=True)
+        return mean + beyond, sd
 
     def staged(self, X: pd.DataFrame, counts: Sequence[int]) -> list[Array]:
         """Return the n predictions with the first k trees alone, for each k of `counts`."""

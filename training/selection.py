@@ -95,7 +95,6 @@ def fit_predict(entry: Entry, params: Params, train: pd.DataFrame, y: Array, tes
                 without: tuple[str, ...] = (), noise: Noise = FLAT, known: Known | None = None) -> tuple[Array, Array]:  # fmt: skip
     """Return held-out predictions and their own sd; that of `noise` (from the inner loop) where the model has none."""
     columns = columns_of(list(train.columns), entry, without=without)
-    columns = [name for name in columns if entry.blocks == (RAW,) or not name.startswith(f"{RAW}:")]
     if not columns:  # nothing to see (a cohort without stool): the model is the mean
         return np.full(len(test), y.mean()), noise.sd(np.zeros(len(test)))
     return predicted(fit_entry(entry, params, train[columns], y, seed=seed, known=known), test[columns], noise)
@@ -192,7 +191,7 @@ class _InnerFold:
     def predictions(self, group: Sequence[Configuration]) -> list[Array]:
         """Return the held-out predictions of the configurations that one fit serves."""
         entry = CATALOG[group[0].entry]
-        columns = [name for name in columns_of(list(self.train.columns), entry) if not name.startswith(f"{RAW}:")]
+        columns = columns_of(list(self.train.columns), entry)
         if not columns:
             return [np.full(len(self.held_out), self.y.mean())] * len(group)
         params = max((config.params for config in group), key=lambda params: int(params.get("n_estimators", 0)))
