@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-ALIKE = 0.25  # correlation between two active arms of whom they help
 MODIFIERS = {  # mean and sd of columns that decide whom an arm helps; fibre is logged
     "age_years": (42.0, 13.0),
     "sex": (0.5, 0.5),
@@ -50,15 +49,18 @@ def _scaled(effect: Array) -> Array:
     return np.asarray((effect - effect.mean()) / effect.std())
 
 
-def who_gains(rng: np.random.Generator, life: dict[str, Array], severity: Array, arms: int) -> tuple[Array, Array]:
+def who_gains(rng: np.random.Generator, life: dict[str, Array], severity: Array, arms: int, alike: float,
+              sicker: float) -> tuple[Array, Array]:  # fmt: skip
     """Return n × arms scores by which lifestyle and severity make an arm work less well, and the part of severity: its weight per arm.
 
     Scores have sd 1 in a population that is not shifted, and are 0 for the first arm. They are linear in standardised columns, with weights that
-    active arms share in part (`ALIKE`). `rng` is the world's.
+    active arms share in part: `alike` is the correlation of two of them, before `sicker`, by how much (in units of all other columns together) every arm
+    helps the more severe more. `rng` is the world's.
     """
     columns = [np.log(life[name]) if name == "fibre_g_day" else life[name] for name in MODIFIERS]
     z = [(column - mean) / sd for column, (mean, sd) in zip(columns, MODIFIERS.values(), strict=True)]
     shared, own = rng.normal(size=(len(z) + 1, 1)), rng.normal(size=(len(z) + 1, arms))
-    weights = np.sqrt(ALIKE) * shared + np.sqrt(1.0 - ALIKE) * own
+    weights = np.sqrt(alike) * shared + np.sqrt(1.0 - alike) * own
+    weights[-1] -= sicker * np.sqrt((weights**2).sum(axis=0))
     weights = weights / np.sqrt((weights**2).sum(axis=0)) * (np.arange(arms) > 0)
     return np.column_stack([*z, severity]) @ weights, weights[-1]

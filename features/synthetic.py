@@ -1,6 +1,6 @@
 """Simulated cohorts with known truth, for the demo, the tests and the benchmarks. No real person is behind any row.
 
-A world: log-abundances with shared family factors and study shifts, multinomial reads; lifestyle; a latent severity
+A world: log-abundances with shared family factors, measured differently by each study, multinomial reads; lifestyle; a latent severity
 measured with error at baseline; a follow-up that regresses to the mean, moves with arm, lifestyle and (unless `null`)
 log-ratios of genera, some of them only under one arm. Scores are PHQ-9, whole numbers from 0 to 27.
 """
@@ -18,7 +18,8 @@ from scipy.stats import norm
 from features.cohort import Cohort, CohortInfo
 from features.counts import Counts
 from features.design import Objects
-from features.simulated_lifestyle import ALIKE, lifestyle, who_gains
+from features.simulated_lifestyle import lifestyle, who_gains
+from features.simulated_taxa import SimulatedTaxa, departures
 
 Array = npt.NDArray[np.float64]
 
@@ -28,7 +29,7 @@ ARM_POINTS = {
 }  # fmt: skip
 SEVERITY, MEASURED = 4.2, 2.2  # sd of true severity and of its measurement at baseline, in points
 LASTING = 0.72 * SEVERITY  # what of the severity is still there at follow-up
-TRUTHS = ("linear", "threshold", "sparse", "family", "shared", "together")
+TRUTHS = ("linear", "threshold", "family", "shared", "together")
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,15 @@ class World:
     """What is true in a simulated world; sizes are standard deviations in PHQ-9 points.
 
     `moderation`: how much taxa decide whom an arm helps, `personal`: how much lifestyle and severity do.
-    `truth`: `linear` log-ratios of genera, `threshold` steps in them and in lifestyle, `sparse` two genera, `family` whole families, `shared`
-    arms that act through the genera that matter anyway, `together` lifestyle that matters in pairs. `confounded`: how strongly severity and
-    age decide the arm (0 = randomised). `shift`: how much older and sicker another population is, with more antibiotics and fewer reads (0 =
-    alike). `twice`: the share of people with two stool samples at baseline, each with a row for the one outcome. `uneven`: how much more
-    noise, and how many more gaps in their lifestyle,
-    the more severe have. `lost`: the share of people whose follow-up never came, the more severe more often.
+    `study_shift`: how differently studies measure one and the same community, in log units; `study_level`: how much worse or better a whole study
+    does, which nobody can foresee. `alike`: the correlation between two active arms of whom they help; `sicker`: by how much every arm helps the more
+    severe more, in units of `personal`; `arm_effects`: how many times as strong as `ARM_POINTS` arms are on average; `side`: how many genera
+    stand on either side of a log-ratio.
+    `truth`: `linear` log-ratios of genera, `threshold` steps in them and in lifestyle, `family` whole families, `shared` arms that act through
+    the genera that matter anyway, `together` lifestyle that matters in pairs. `confounded`: how strongly severity and age decide the arm (0 =
+    randomised). `shift`: how much older and sicker another population is, with more antibiotics and fewer reads (0 = alike). `twice`: the share of
+    people with two stool samples at baseline, each with a row for the one outcome. `uneven`: how much more noise, and how many more gaps in their
+    lifestyle, the more severe have. `lost`: the share of people whose follow-up never came, the more severe more often.
     """
 
     microbiome: float = 1.6
@@ -59,6 +63,11 @@ class World:
     twice: float = 0.0
     uneven: float = 0.0
     lost: float = 0.0
+    alike: float = 0.25
+    sicker: float = 0.0
+    arm_effects: float = 1.0
+    side: int = 4
+    study_level: float = 0.0
 
     def noise_at(self, severity: Array) -> Array:
         """Return the sd of a follow-up, in points, at latent severities in sds."""
@@ -74,9 +83,14 @@ def simulate(*, subjects: int, seed: int, studies: int = 1, null: bool = False, 
     """
     world = world or World()
     nature, people = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2, population])
-    taxa = _Taxa.draw(nature, _lineages(), world)
+    taxa = SimulatedTaxa.draw(
+        nature, _lineages(), arms=len(world.arms), truth=world.truth, side=world.side, alike=world.alike
+    )
     study = people.integers(studies, size=subjects) + (100 * population if studies > 1 else 0)
-    latent = taxa.abundances(people, study, world.study_shift * (studies > 1))
+    latent = taxa.abundances(people, subjects)
+    # How each study differs from the others: per taxon in what it measures, and (last) in how its people do.
+    own = departures(seed, study, latent.shape[1] + 1) * (studies > 1)
+    measured = latent + world.study_shift * own[:, :-1]
     shift = world.shift if population else 0.0
     life, effect = lifestyle(people, subjects, shift, world.truth)
     severity = people.normal(size=subjects) + 0.5 * shift
@@ -86,16 +100,17 @@ def simulate(*, subjects: int, seed: int, studies: int = 1, null: bool = False, 
         arm = _chosen_arm(people, world, (baseline - 13) / SEVERITY + (life["age_years"] - 42) / 13)
     shared = 11.3 + LASTING * severity + world.lifestyle * effect
     centre = _centres(taxa, latent, shared, null, world)
-    gains, by_severity = who_gains(nature, life, severity, len(world.arms))
+    gains, by_severity = who_gains(nature, life, severity, len(world.arms), world.alike, world.sicker)
     centre += world.personal * gains
     slope = LASTING + world.personal * by_severity
     drawn = centre[np.arange(subjects), arm] + people.normal(0, 1, subjects) * world.noise_at(severity)
+    drawn += world.study_level * own[:, -1]
     names = np.array([f"S{population}{i:05d}" for i in range(subjects)], dtype=object)
     # Who gave two samples comes again at the end.
     row = np.append(np.arange(subjects), np.flatnonzero(people.random(subjects) < world.twice) if world.twice else [])
     row = row.astype(int)
     ids = [f"{names[i]}.stool{'' if at < subjects else '.2'}" for at, i in enumerate(row)]
-    counts = _reads(people, latent[row], ids, _lineages(), world, shift)
+    counts = _reads(people, measured[row], ids, _lineages(), world, shift)
     scores = (baseline, np.clip(np.round(drawn), 0, 27))
     cohort = _tables(people, names, row, study, studies, np.array(world.arms, dtype=object)[arm], life, scores, counts, world,
                      np.exp(severity - severity.mean() - 0.5))  # fmt: skip
@@ -113,64 +128,13 @@ def _chosen_arm(rng: np.random.Generator, world: World, leaning: Array) -> npt.N
     return np.asarray(liking.argmax(axis=1))
 
 
-def _centres(taxa: _Taxa, latent: Array, shared: Array, null: bool, world: World) -> Array:
+def _centres(taxa: SimulatedTaxa, latent: Array, shared: Array, null: bool, world: World) -> Array:
     """Return the people × arms means of the unrounded follow-up score; the first arm moderates nothing."""
     signal, moderated = taxa.effects(latent)
-    points = np.array([ARM_POINTS.get(arm, -1.0) for arm in world.arms])
+    points = world.arm_effects * np.array([ARM_POINTS.get(arm, -1.0) for arm in world.arms])
     active = np.arange(len(world.arms)) > 0
     micro = world.microbiome * signal[:, None] + world.moderation * moderated * active
     return np.asarray(shared[:, None] + points + (0.0 if null else micro))
-
-
-@dataclass(frozen=True, eq=False)
-class _Taxa:
-    """The world's nature: mean log-abundances, family loadings, and which log-ratios matter to whom."""
-
-    mean: Array
-    family: npt.NDArray[np.int64]
-    general: Array
-    special: Array
-    truth: str
-
-    @classmethod
-    def draw(cls, rng: np.random.Generator, lineages: list[str], world: World) -> _Taxa:
-        families = [lineage.split(";g__")[0] for lineage in lineages]
-        family = np.array([sorted(set(families)).index(name) for name in families])
-        mean = rng.normal(0.0, 2.8, len(lineages))
-        common = np.argsort(mean)[-45:]
-        general = _balance(rng, common, family, len(lineages), world.truth)
-        common = np.flatnonzero(general) if world.truth == "shared" else common
-        drawn = [_balance(rng, common, family, len(lineages), world.truth) for _ in (*world.arms, "any of them")]
-        return cls(mean, family, general, np.column_stack(drawn), world.truth)
-
-    def abundances(self, rng: np.random.Generator, study: npt.NDArray[np.int64], shift: float) -> Array:
-        n, t = len(study), len(self.mean)
-        shared = rng.normal(0.0, 0.7, (n, self.family.max() + 1))[:, self.family]
-        moved = {s: np.random.default_rng([int(s), 7]).normal(0.0, shift, t) for s in np.unique(study)}
-        return np.asarray(
-            self.mean + shared + rng.normal(0.0, 1.1, (n, t)) + np.array([moved[s] for s in study]) * (shift > 0)
-        )
-
-    def effects(self, latent: Array) -> tuple[Array, Array]:
-        z = latent - latent.mean(axis=0)
-        scores = z @ np.column_stack([self.general, self.special])
-        scores /= scores.std(axis=0)
-        if self.truth == "threshold":  # a step: only people above a bar differ
-            scores = (scores > 0.5).astype(float)
-            scores = (scores - scores.mean(axis=0)) / scores.std(axis=0)
-        return scores[:, 0], np.sqrt(1.0 - ALIKE) * scores[:, 1:-1] + np.sqrt(ALIKE) * scores[:, -1:]
-
-
-def _balance(rng: np.random.Generator, common: Any, family: Any, t: int, truth: str) -> Array:
-    weights = np.zeros(t)
-    if truth == "family":
-        up, down = rng.choice(np.unique(family[common]), 2, replace=False)
-        weights[family == up], weights[family == down] = 1 / (family == up).sum(), -1 / (family == down).sum()
-        return weights
-    half = 1 if truth == "sparse" else 4
-    chosen = rng.choice(common, 2 * half, replace=False)
-    weights[chosen[:half]], weights[chosen[half:]] = 1 / half, -1 / half
-    return weights
 
 
 def _seen(centre: Array, severity: Array, baseline: Array, world: World, usual: float,

@@ -18,7 +18,7 @@ from scipy.linalg import cho_factor, cho_solve, eigh, solve_triangular
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from models.horseshoe import horseshoe
+from models.horseshoe import Posterior, horseshoe
 from models.variances import FEW, MIDDLE, PRIORS, TIGHT, Prior, variances
 
 Array = npt.NDArray[np.float64]
@@ -30,6 +30,7 @@ SPARSE_ROWS = (
     400  # the rows from which these can be told: fewer say too little, and all columns share the block's variance
 )
 MIDDLE_ROWS = 200  # the rows of a fit from which, up to those, the abundant genera are not left out
+SPOKEN = 0.1  # sd, in units of the outcome's, above which a few taxa say something where their block as a whole did not
 NEGLIGIBLE = 0.03  # sd, in units of the outcome's, below which a block is left out (0.1 % of the variance)
 RANK = 64  # directions kept of the posterior covariance: what the data say about f beyond the prior
 LIKELIHOOD_ROWS = 1000  # rows that set the variances; a dozen numbers need no more, and the cost is cubic
@@ -88,17 +89,21 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
         # Of blocks that may say nothing, one shrunk to nothing is left out and the rest learned anew from the start: a model offered a useless block is
         # then the very same model, to the last bit, as one that never saw it (but for the abundant genera of `MIDDLE`).
         rough = variances(parts, y, severity, chosen, priors, steps=20)
-        parts = {
+        kept = {
             block: part
             for (block, part), log_sd in zip(parts.items(), rough, strict=False)
             if log_sd > np.log(NEGLIGIBLE) or np.isfinite(priors[block].width)
         }
-        theta = variances(parts, y, severity, chosen, priors)
+        theta = variances(kept, y, severity, chosen, priors)
         self.noise_ = (float(theta[-2]), float(theta[-1]))
-        self.block_sd_ = {b: float(s * self.unit_) for b, s in zip(parts, np.exp(theta[:-2]), strict=True)}
-        self.columns_ = [f"{block}:{j}" for block, part in parts.items() for j in range(part.shape[1])]
-        scale = {b: np.full(p.shape[1], self.block_sd_[b] / self.unit_ / np.sqrt(p.shape[1])) for b, p in parts.items()}
         noise = self._noise(severity)
+        sd = dict(zip(kept, np.exp(theta[:-2]).tolist(), strict=True))
+        if len(y) >= SPARSE_ROWS and not any(block in SPARSE for block in sd):
+            sd |= self._few(parts, sd, y, noise)
+        parts = {block: part for block, part in parts.items() if block in sd}
+        self.block_sd_ = {block: sd[block] * self.unit_ for block in parts}
+        self.columns_ = [f"{block}:{j}" for block, part in parts.items() for j in range(part.shape[1])]
+        scale = {b: np.full(p.shape[1], sd[b] / np.sqrt(p.shape[1])) for b, p in parts.items()}
         # Heredity (Chipman 1996, Can J Stat 24:17): single taxa are looked for under arms only where taxa say something by themselves.
         if len(y) >= SPARSE_ROWS and any(block in SPARSE for block in parts):
             mean, weights = self._sparse(parts, scale, y, noise, priors)
@@ -107,6 +112,21 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
         self.intercept_ = self.centre_ + self.unit_ * mean
         self.weights_ = self.unit_ * weights
         self._spread(_beside(parts, len(y)), np.concatenate([np.zeros(0), *scale.values()]), noise)
+
+    def _few(self, parts: Mapping[str, Array], sd: Mapping[str, float], y: Array, noise: Array) -> dict[str, float]:
+        """Return the sd of what the blocks of taxa say under a horseshoe, those where it is next to nothing left out.
+
+        One variance for a whole block is blind to a few genera among many; without taxa to be found what is said stays below `SPOKEN`.
+        """
+        taxa = {block: parts[block] for block in SPARSE if block in parts}
+        if not taxa:
+            return {}
+        prior = [np.full(parts[block].shape[1], sd[block] / np.sqrt(parts[block].shape[1])) for block in sd]
+        own = _beside({block: parts[block] for block in sd}, len(y)) * np.concatenate([np.zeros(0), *prior])
+        found = self._sampled(own, taxa, y, noise).sparse
+        ends = np.cumsum([part.shape[1] for part in taxa.values()])[:-1]
+        said = zip(taxa.items(), np.split(found, ends), strict=True)
+        return {block: amount for (block, part), w in said if (amount := float((part @ w).std())) > SPOKEN}
 
     def _severity(self, X: Array) -> Array:
         """Return the n baselines, 0 where the model has none."""
@@ -123,10 +143,8 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
         widths = {block: parts[block].shape[1] for block in taxa}
         scale |= {b: np.full(width, _granted(priors[b]) / np.sqrt(width)) for b, width in widths.items()}
         prior = np.concatenate([*scale.values()])
-        root = np.sqrt(noise)[:, None]
-        own = np.column_stack([1.0 / root, (_beside(parts, len(y)) * prior / root)[:, prior > 0]])
-        sparse = _beside({block: parts[block] for block in taxa}, len(y)) / root
-        found = horseshoe(own, sparse, y / root[:, 0], [*widths.values()], self._taxa(widths), self.seed)
+        own = (_beside(parts, len(y)) * prior)[:, prior > 0]
+        found = self._sampled(own, {block: parts[block] for block in taxa}, y, noise)
         weights = np.zeros(len(prior))
         weights[prior > 0] = found.own[1:] * prior[prior > 0]
         weights[np.concatenate([np.full(part.shape[1], block in taxa) for block, part in parts.items()])] += (
@@ -135,6 +153,12 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
         own_scale = np.split(found.scale, np.cumsum([*widths.values()])[:-1])
         scale |= {block: np.hypot(scale[block], sd) for block, sd in zip(taxa, own_scale, strict=True)}
         return float(found.own[0]), weights
+
+    def _sampled(self, own: Array, taxa: Mapping[str, Array], y: Array, noise: Array) -> Posterior:
+        """Return the posterior of columns with N(0, 1) weights and, beside them, of taxa under a horseshoe."""
+        root, widths = np.sqrt(noise)[:, None], {block: part.shape[1] for block, part in taxa.items()}
+        own, sparse = np.column_stack([1.0 / root, own / root]), _beside(taxa, len(y)) / root
+        return horseshoe(own, sparse, y / root[:, 0], [*widths.values()], self._taxa(widths), self.seed)
 
     def _taxa(self, widths: Mapping[str, int]) -> npt.NDArray[np.int64]:
         """Return the taxon of each column of some blocks, by number: one and the same in a block and under every arm."""

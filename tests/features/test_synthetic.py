@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from features.simulated_taxa import SimulatedTaxa
 from features.synthetic import World, simulate
 
 WORLDS = {
@@ -14,6 +15,8 @@ WORLDS = {
     "families": World(truth="family"),
     "shared taxa": World(truth="shared"),
     "noisier where more severe": World(uneven=0.2),
+    "two genera against two, arms unlike": World(side=2, alike=0.0, arm_effects=1.3),
+    "the severe gain more": World(personal=1.5, sicker=1.0),
     "lifestyle decides whom an arm helps": World(personal=2.0),
 }
 
@@ -66,3 +69,46 @@ def test_the_severe_are_noisier_have_more_gaps_and_are_lost_more_often():
     whole = simulate(subjects=3000, seed=5, world=World(uneven=0.5))[0].design("PHQ-9")
     severe = whole.baseline > np.median(whole.baseline)
     assert whole.change[severe].std() > 1.15 * whole.change[~severe].std()
+
+
+def test_the_severe_gain_more_where_a_world_says_so():
+    def gap(sicker):
+        cohort, truth = simulate(subjects=2000, seed=5, world=World(personal=1.5, sicker=sicker, alike=0.0))
+        means = np.array(truth["expected_change"]).reshape(2000, -1)
+        return np.corrcoef(cohort.design("PHQ-9").baseline, (means[:, 1:] - means[:, :1]).mean(axis=1))[0, 1]
+
+    assert gap(2.0) < gap(0.0) - 0.3
+
+
+def test_a_log_ratio_has_as_many_genera_on_either_side_as_the_world_says():
+    for side in (1, 3):
+        taxa = SimulatedTaxa.draw(
+            np.random.default_rng(0),
+            [f"f__{j % 9};g__{j}" for j in range(90)],
+            arms=2,
+            truth="linear",
+            side=side,
+            alike=0.0,
+        )
+        assert sorted(set(taxa.general[taxa.general != 0].round(12))) == pytest.approx([-1 / side, 1 / side])
+        assert (taxa.special != 0).sum(axis=0).tolist() == [2 * side] * 3
+
+
+def test_studies_measure_and_do_differently_and_the_truth_knows_neither():
+    def drawn(**own):
+        return simulate(subjects=1500, seed=5, studies=3, world=World(**own))
+
+    (alike, truth), (apart, same) = drawn(study_shift=0.0), drawn(study_shift=2.0, study_level=6.0)
+    assert truth == same
+    designs = [cohort.design("PHQ-9") for cohort in (alike, apart)]
+    shares = [design.abundance / design.abundance.sum(axis=1, keepdims=True) for design in designs]
+    ratio = []  # of the most common genera: in the study that sees most of it to the one that sees least
+    for table in shares:
+        means = np.array([table[designs[0].study == f"study_{s}"].mean(axis=0) for s in range(3)])
+        common = means.mean(axis=0) > 0.02
+        ratio.append((means[:, common].max(axis=0) / means[:, common].min(axis=0)).max())
+    assert ratio[0] < 1.5
+    assert ratio[1] > 5.0
+    levels = [[d.change[d.study == f"study_{s}"].mean() for s in range(3)] for d in designs]
+    assert np.ptp(levels[0]) < 1.0
+    assert np.ptp(levels[1]) > 2.0

@@ -120,15 +120,35 @@ def test_a_real_signal_in_taxa_is_used():
     assert np.mean((truth - model.predict(fresh)) ** 2) < 1.3  # noise variance 1; without taxa it would be 3
 
 
-@pytest.mark.parametrize(("taxa", "calls"), [(0.0, 0), (1.0, 1)])
-def test_single_taxa_are_looked_for_under_an_arm_only_where_taxa_say_something_by_themselves(monkeypatch, taxa, calls):
+@pytest.mark.parametrize(("taxa", "widths"), [(0.0, ["all"]), (1.0, ["all", "under an arm"])])
+def test_single_taxa_are_looked_for_under_an_arm_only_where_taxa_say_something_by_themselves(monkeypatch, taxa, widths):
     X, y = _data(n=SPARSE_ROWS, taxa=taxa)
     X["arm:active"] = np.random.default_rng(5).integers(2, size=SPARSE_ROWS) - 0.5
     asked = []
-    monkeypatch.setattr(additive, "horseshoe", lambda *given: asked.append(given) or horseshoe(*given))
+    monkeypatch.setattr(additive, "horseshoe", lambda *given: asked.append(given[3]) or horseshoe(*given))
     model = AdditiveBlockRegressor().fit(X, y)
-    assert ("abundant" in model.block_sd_, len(asked)) == (bool(calls), calls)
+    assert [len(blocks) for blocks in asked] == [len(widths)]
+    assert ("abundant" in model.block_sd_) == (taxa > 0)
     assert "arm×abundant" in model.block_sd_  # what an arm changes in the block as a whole is never left out
+
+
+def test_a_few_taxa_that_one_variance_for_all_is_blind_to_are_found(monkeypatch):
+    def drawn(n, seed):
+        rng = np.random.default_rng(seed)
+        taxa, base = rng.normal(size=(n, 150)), rng.normal(size=n)
+        X = pd.DataFrame(
+            np.column_stack([base, taxa]), columns=["base:baseline", *(f"abundant:{j}" for j in range(150))]
+        )
+        return X, base + 0.2 * (taxa[:, 0] - taxa[:, 1])
+
+    (X, truth), (fresh, expected) = drawn(450, 1), drawn(2000, 2)
+    y = truth + np.random.default_rng(51).normal(size=450)
+    found = AdditiveBlockRegressor().fit(X, y)
+    monkeypatch.setattr(additive, "SPOKEN", np.inf)
+    blind = AdditiveBlockRegressor().fit(X, y)
+    assert ("abundant" in found.block_sd_, "abundant" in blind.block_sd_) == (True, False)
+    off = [np.mean((model.predict(fresh) - expected) ** 2) for model in (found, blind)]
+    assert off[0] < 0.5 * off[1]
 
 
 @pytest.mark.parametrize("n", [400, 700])
