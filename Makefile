@@ -36,7 +36,7 @@ lock: setup  ## regenerate the three locks
 	@UV=$(abspath $(BIN))/uv sh scripts/lock.sh
 
 bench: setup  ## measured tables of docs/benchmarks-*.md (minutes to an hour)
-	@for b in bench_features bench_serving bench_trees bench_worlds run_listing search_cost; do echo "== $$b"; $(BIN)/python benchmarks/$$b.py || exit 1; done
+	@for b in bench_features bench_serving bench_trees bench_peers bench_worlds run_listing search_cost; do echo "== $$b"; $(BIN)/python benchmarks/$$b.py || exit 1; done
 
 soak: setup  ## long runs: coverage, null and power simulations (hours)
 	@for b in soak_claims log_durability paired_null replay soak_schemathesis; do echo "== $$b"; $(BIN)/python benchmarks/$$b.py || exit 1; done

@@ -1,7 +1,8 @@
-"""How hard the simulated worlds are: what plain peers reach in worlds A to H, beside what they are published to reach.
+"""What plain peers reach in worlds A to H, beside what they are published to reach.
 
 `python benchmarks/bench_peers.py [--seeds 5] [--first 50]` writes the table of docs/benchmarks-peers.md. None of its figures depends on Vagus's model;
-the sizes of effects and noise in `benchmarks/worlds.py` were set by them. Published: `../shared/reference/accuracy.md`, sections 2 to 5.
+the sizes of effects and noise in `benchmarks/worlds.py` were set by them, on seeds 0-7 and 50-54. `benefit`, `effects`: see docs/benchmarks-worlds.md; all
+others but the last two are shares of the predictable variance. Mean over seeds. Published: `../shared/reference/accuracy.md`, sections 2 to 5.
 """
 
 from __future__ import annotations
@@ -102,6 +103,10 @@ def _ridge_per_arm(Z, y, asked):
     return np.column_stack(found)
 
 
+def _beside(published: float | None) -> str:
+    return "" if published is None else f" ({published:.2f})"
+
+
 def main() -> None:
     warnings.simplefilter("ignore", ConvergenceWarning)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -122,7 +127,7 @@ def main() -> None:
         )
     lines = [f"| here (published) | {' | '.join(worlds)} |", f"|---|{'---:|' * len(worlds)}"]
     for k, (peer, published) in enumerate(PEERS.items()):
-        cells = [f"{found[world][k]:.2f} ({published.get(world, '–')})" for world in worlds]
+        cells = [f"{found[world][k]:.2f}{_beside(published.get(world))}" for world in worlds]
         lines.append(f"| {peer} | {' | '.join(cells)} |")
     given.out.write_text("\n".join(["# How hard the simulated worlds are", "", __doc__.strip(), "", *lines]) + "\n")
 

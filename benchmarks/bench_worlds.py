@@ -4,8 +4,9 @@
 predictable variance captured on 2,000 fresh people (1 = E[change | what a server can see], 0 = the mean); `benefit` the share of
 what choosing the arm could gain over placebo for all, `one arm for all` that of the arm best on average, known in hindsight; `effects` the
 mean correlation of predicted with true effects of the arms; `recipe` and `recipe's choice` are the same of a peer, the published additive model (`benchmarks/recipe.py`);
-`Vagus` is the additive model, `searched` whichever of it, trees on its residual and XGBoost the inner loop kept; `over the truth's` is the intervals' mean width over that of 90 % intervals around the truth whose width follows severity. The generator is `features.synthetic`. The additive model's priors were set while
-looking at seeds 50-57 of the worlds without taxa and 0-15 of C, and at seeds 0-4 of easier worlds that this generator gave before.
+`Vagus` is the additive model, `searched` whichever of it, trees on its residual and XGBoost the inner loop kept; `over the truth's` is the intervals' mean width over that of 90 % intervals around the truth whose width follows severity. The generator is `features.synthetic`, the worlds are in
+`benchmarks/worlds.py`. The additive model's priors were set while looking at seeds 50-57 of the worlds without taxa and 0-15 of C, and at seeds 0-4 of
+easier worlds that this generator gave before.
 """
 
 from __future__ import annotations

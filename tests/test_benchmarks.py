@@ -60,3 +60,45 @@ def test_the_peer_finds_the_one_taxon_that_matters_alike_under_all_arms(load):
     assert recipe.RecipeRegressor(priors=recipe.PRIORS).fit(bare, y).predict(bare) == pytest.approx(
         recipe.AdditiveBlockRegressor(priors=recipe.PRIORS).fit(bare, y).predict(bare)
     )
+
+
+def test_shares_of_what_can_be_predicted_and_gained_by_hand(load):
+    worlds = load("worlds")
+    truth = np.array([0.0, 2.0, 4.0])
+    assert worlds.captured(truth, truth) == 1.0
+    assert worlds.captured(np.full(3, 2.0), truth) == 0.0
+    assert worlds.captured(truth + 1.0, truth) == pytest.approx(1.0 - 1.0 / (8.0 / 3.0))
+    means = np.array([[0.0, -1.0, -3.0], [0.0, -2.0, 1.0]])  # people × arms; the first arm is placebo
+    assert worlds.benefit(means, [2, 1]) == 1.0
+    assert worlds.benefit(means, [0, 0]) == 0.0
+    assert worlds.benefit(means, [1, 1]) == pytest.approx(3.0 / 5.0)
+    assert worlds.told_apart(means, 2.0 * means) == pytest.approx(1.0)
+    assert worlds.told_apart(means, means * [1.0, -1.0, 1.0]) == pytest.approx(0.0)
+
+
+def test_the_peers_columns_are_those_of_their_blocks_crossed_with_the_arm(load):
+    peers = load("bench_peers")
+    names = ["base:baseline", "arm:any active arm", "arm:one", "arm:two", "abundant:a", "rare:b"]
+    frame = pd.DataFrame([[1.0, 0.5, 0.9, 0.0, 3.0, 7.0], [2.0, 0.0, 0.0, 0.0, 4.0, 8.0]], columns=names)
+    assert peers._columns(frame, ("base", "arm"), False).tolist() == [[1.0, 0.9, 0.0], [2.0, 0.0, 0.0]]
+    crossed = peers._columns(frame, ("base", "arm", "abundant"), True)
+    assert crossed.tolist() == [[1.0, 0.9, 0.0, 3.0, 3.0, 0.0], [2.0, 0.0, 0.0, 4.0, 0.0, 0.0]]
+
+
+def test_a_ridge_per_arm_learns_each_arm_from_its_own_people(load):
+    peers, rng = load("bench_peers"), np.random.default_rng(0)
+    base, arm = rng.normal(size=900), rng.integers(3, size=900)
+    names = ["base:baseline", "arm:any active arm", "arm:one", "arm:two"]
+    slopes = np.array([0.0, 1.0, -2.0])
+
+    def asked(k):
+        return pd.DataFrame(
+            np.column_stack([base, np.full(900, k > 0), np.full(900, k == 1), np.full(900, k == 2)]), columns=names
+        )
+
+    Z = pd.concat([asked(k).loc[arm == k] for k in range(3)]).sort_index().astype(float)
+    y = slopes[arm] * base + rng.normal(0, 0.1, 900)
+    found = peers._ridge_per_arm(
+        Z, y, {name: asked(k).astype(float) for k, name in enumerate(("placebo", "one", "two"))}
+    )
+    assert found == pytest.approx(base[:, None] * slopes, abs=0.1)
