@@ -17,12 +17,15 @@ class Shuffle(NamedTuple):
     """A search on a shuffled outcome.
 
     `best_inner_r2` is what reporting its winner without an outer loop would claim (None where nothing was searched), `nested_r2` what
-    we report, `configurations` how many were tried.
+    we report, `configurations` how many were tried. `inner_band`: the least and largest best inner R² of its `searches` inner searches,
+    one per outer fold: how good the best of so many configurations looks by chance.
     """
 
     best_inner_r2: float | None
     nested_r2: float
     configurations: int
+    inner_band: tuple[float, float] | None
+    searches: int
 
 
 def shuffled(
@@ -44,5 +47,6 @@ def shuffled(
         nested = 1.0 - np.mean((noise.y - result.predictions[CHOSEN][0]) ** 2) / np.var(noise.y)
         best = [choice.best_r2 for choice in result.choices if choice.best_r2 is not None]
         tried = max(choice.tried for choice in result.choices)
-        found.append(Shuffle(float(np.mean(best)) if best else None, float(nested), tried))
+        band = (min(best), max(best)) if best else None
+        found.append(Shuffle(float(np.mean(best)) if best else None, float(nested), tried, band, len(best)))
     return found

@@ -54,15 +54,18 @@ def test_a_subject_in_two_folds_is_refused(problem):
 
 
 def test_noise_does_not_look_like_skill(problem):
-    ((best_inner, nested, tried),) = shuffled(problem, draws=1, seed=0)
-    assert tried == len(configurations(CANDIDATES))
-    assert nested < 0.1
-    assert best_inner < 0.25
+    (found,) = shuffled(problem, draws=1, seed=0)
+    assert found.configurations == len(configurations(CANDIDATES))
+    assert found.nested_r2 < 0.1
+    assert found.best_inner_r2 < 0.25
+    least, most = found.inner_band
+    assert found.searches == 5
+    assert least < found.best_inner_r2 < most
 
 
 def test_where_nothing_is_searched_noise_has_no_best_of_many(problem):
-    ((best_inner, _, tried),) = shuffled(problem, draws=1, seed=0, candidates=("additive",))
-    assert (best_inner, tried) == (None, 1)
+    (found,) = shuffled(problem, draws=1, seed=0, candidates=("additive",))
+    assert (found.best_inner_r2, found.configurations, found.inner_band, found.searches) == (None, 1, None, 0)
 
 
 def test_a_search_offers_what_is_made_for_so_many_people(problem):
