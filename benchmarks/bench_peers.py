@@ -1,7 +1,7 @@
 """What plain peers reach in worlds A to H, beside what they are published to reach.
 
-`python benchmarks/bench_peers.py [--seeds 5] [--first 50]` writes the table of docs/benchmarks-peers.md. None of its figures depends on Vagus's model;
-the sizes of effects and noise in `benchmarks/worlds.py` were set by them, on seeds 0-7 and 50-54. `benefit`, `effects`: see docs/benchmarks-worlds.md; all
+`python benchmarks/bench_peers.py [--seeds 5] [--first 50]` writes the table of docs/benchmarks-peers.md. All of them see Vagus's encoded columns, none is Vagus's model;
+the sizes of effects and noise in `benchmarks/worlds.py` were set by them, on seeds 0-7 and on these very ones (in-sample, then). `benefit`, `effects`: see docs/benchmarks-worlds.md; all
 others but the last two are shares of the predictable variance. Mean over seeds. Published: `../shared/reference/accuracy.md`, sections 2 to 5.
 """
 

@@ -64,6 +64,9 @@ class RecipeRegressor(AdditiveBlockRegressor):
         scale |= dict(zip(parts, np.split(np.sqrt(variance), widths), strict=True))
         return mean, weights
 
+    def _few(self, *_: object) -> dict[str, float]:
+        return {}  # the recipe has no second look at single taxa
+
     def _width(self, block: str) -> int:
         return len(self.blocks_[block.removeprefix("arm×")])
 

@@ -36,7 +36,7 @@ def _world(
     return World(microbiome, moderation, lifestyle, personal, noise, uneven=0.1, lost=0.1, twice=0.1, **other)
 
 
-# Worlds A to H as `bench_peers` shows them: log-ratios of two genera against two, arms that have nothing in common, the severe gaining more.
+# Worlds A to H as `bench_peers` shows them: log-ratios of two genera against two, arms that have nothing in common but that the severe gain more.
 OWN = {"alike": 0.0, "sicker": 0.4, "side": 2, "arm_effects": 1.3}
 SMALL = _world(1.0, 0.7, 0.7, 3.25, 0.6, arms=("placebo", "probiotic"))
 SCENARIOS = {
@@ -50,10 +50,10 @@ SCENARIOS = {
     "G": Scenario("the arm follows severity and age", 1200, _world(1.2, 1.6, 1.0, 3.4, 1.0, **OWN, confounded=0.5)),
     "H": Scenario("served older, sicker, more antibiotics, fewer reads", 1000,
                   _world(1.4, 1.6, 0.85, 3.2, 0.9, **OWN | {"arm_effects": 1.5}, shift=1.0)),
-    "D8": Scenario("as D, eight genera a log-ratio, arms alike", 900, _world(1.5, 1.0, 1.05, 3.4, 0.75), studies=6),
-    "F8": Scenario("as F, eight genera a log-ratio, arms alike", 800, _world(1.5, 1.3, 0.95, 3.0, 0.75, asv_per_genus=23)),
-    "G8": Scenario("as G, eight genera a log-ratio, arms alike", 1200, _world(1.2, 1.3, 1.0, 3.4, 0.75, confounded=0.5)),
-    "H8": Scenario("as H, eight genera a log-ratio, arms alike", 1000, _world(1.5, 1.0, 0.95, 3.2, 0.75, shift=1.0)),
+    "D8": Scenario("an earlier D: eight genera a log-ratio, arms in part alike", 900, _world(1.5, 1.0, 1.05, 3.4, 0.75), studies=6),
+    "F8": Scenario("an earlier F: eight genera a log-ratio, arms in part alike", 800, _world(1.5, 1.3, 0.95, 3.0, 0.75, asv_per_genus=23)),
+    "G8": Scenario("an earlier G: eight genera a log-ratio, arms in part alike", 1200, _world(1.2, 1.3, 1.0, 3.4, 0.75, confounded=0.5)),
+    "H8": Scenario("an earlier H: eight genera a log-ratio, arms in part alike", 1000, _world(1.5, 1.0, 0.95, 3.2, 0.75, shift=1.0)),
     "P": Scenario("arms act through the genera that matter anyway", 800, _world(1.5, 1.3, 0.95, 3.0, 0.75, truth="shared")),
     "S": Scenario("two genera carry it (sparse)", 800, _world(1.5, 1.3, 0.95, 3.0, 0.75, side=1)),
     "T": Scenario("thresholds, not log-linear", 1000, _world(1.5, 1.3, 0.95, 3.0, 0.75, truth="threshold")),

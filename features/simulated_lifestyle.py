@@ -54,7 +54,7 @@ def who_gains(rng: np.random.Generator, life: dict[str, Array], severity: Array,
     """Return n × arms scores by which lifestyle and severity make an arm work less well, and the part of severity: its weight per arm.
 
     Scores have sd 1 in a population that is not shifted, and are 0 for the first arm. They are linear in standardised columns, with weights that
-    active arms share in part: `alike` is the correlation of two of them, before `sicker`, by how much (in units of all other columns together) every arm
+    active arms share in part: `alike` is the correlation of two of them, before `sicker`, by how much (in units of all weights together) every arm
     helps the more severe more. `rng` is the world's.
     """
     columns = [np.log(life[name]) if name == "fibre_g_day" else life[name] for name in MODIFIERS]

@@ -28,7 +28,7 @@ class SimulatedTaxa:
 
     @classmethod
     def draw(
-        cls, rng: np.random.Generator, lineages: list[str], *, arms: int, truth: str, side: int, alike: float
+        cls, rng: np.random.Generator, lineages: list[str], arms: int, truth: str, side: int, alike: float
     ) -> Self:
         """Draw a world's nature; `side` genera, all of them abundant, stand on either side of a log-ratio."""
         families = [lineage.split(";g__")[0] for lineage in lineages]

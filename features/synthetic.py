@@ -38,9 +38,9 @@ class World:
 
     `moderation`: how much taxa decide whom an arm helps, `personal`: how much lifestyle and severity do.
     `study_shift`: how differently studies measure one and the same community, in log units; `study_level`: how much worse or better a whole study
-    does, which nobody can foresee. `alike`: the correlation between two active arms of whom they help; `sicker`: by how much every arm helps the more
-    severe more, in units of `personal`; `arm_effects`: how many times as strong as `ARM_POINTS` arms are on average; `side`: how many genera
-    stand on either side of a log-ratio.
+    does, which nobody can foresee. `alike`: the correlation between two active arms of whom they help, before `sicker`: by how much every arm
+    helps the more severe more, beside all other weights of `personal` together; `arm_effects`: how many times as strong as `ARM_POINTS` arms
+    are on average; `side`: how many genera stand on either side of a log-ratio.
     `truth`: `linear` log-ratios of genera, `threshold` steps in them and in lifestyle, `family` whole families, `shared` arms that act through
     the genera that matter anyway, `together` lifestyle that matters in pairs. `confounded`: how strongly severity and age decide the arm (0 =
     randomised). `shift`: how much older and sicker another population is, with more antibiotics and fewer reads (0 = alike). `twice`: the share of
@@ -69,6 +69,11 @@ class World:
     side: int = 4
     study_level: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Refuse a kind of truth that there is not."""
+        if self.truth not in TRUTHS:
+            raise ValueError(f"truth is one of {', '.join(TRUTHS)}")
+
     def noise_at(self, severity: Array) -> Array:
         """Return the sd of a follow-up, in points, at latent severities in sds."""
         return np.asarray(self.noise * np.exp(self.uneven * np.clip(severity, -2.5, 2.5)))
@@ -79,13 +84,12 @@ def simulate(*, subjects: int, seed: int, studies: int = 1, null: bool = False, 
     """Return a cohort and its truth table: per subject and arm, the expected change.
 
     `seed` draws the world (which taxa matter) and, with `population`, the people: another population of the same seed is a
-    fresh sample of the same world. The truth table holds E[change | observed baseline, taxa, lifestyle, arm]. `null`: the microbiome says nothing beyond lifestyle.
+    fresh sample of the same world. The truth table holds E[change | observed baseline, taxa, lifestyle, arm], the taxa as they are, whatever a study makes
+    of them in measuring, and the study's own level taken as 0. `null`: the microbiome says nothing beyond lifestyle.
     """
     world = world or World()
     nature, people = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2, population])
-    taxa = SimulatedTaxa.draw(
-        nature, _lineages(), arms=len(world.arms), truth=world.truth, side=world.side, alike=world.alike
-    )
+    taxa = SimulatedTaxa.draw(nature, _lineages(), len(world.arms), world.truth, world.side, world.alike)
     study = people.integers(studies, size=subjects) + (100 * population if studies > 1 else 0)
     latent = taxa.abundances(people, subjects)
     # How each study differs from the others: per taxon in what it measures, and (last) in how its people do.
@@ -106,19 +110,23 @@ def simulate(*, subjects: int, seed: int, studies: int = 1, null: bool = False, 
     drawn = centre[np.arange(subjects), arm] + people.normal(0, 1, subjects) * world.noise_at(severity)
     drawn += world.study_level * own[:, -1]
     names = np.array([f"S{population}{i:05d}" for i in range(subjects)], dtype=object)
-    # Who gave two samples comes again at the end.
-    row = np.append(np.arange(subjects), np.flatnonzero(people.random(subjects) < world.twice) if world.twice else [])
-    row = row.astype(int)
-    ids = [f"{names[i]}.stool{'' if at < subjects else '.2'}" for at, i in enumerate(row)]
+    row, ids = _samples(people, names, world)
     counts = _reads(people, measured[row], ids, _lineages(), world, shift)
     scores = (baseline, np.clip(np.round(drawn), 0, 27))
     cohort = _tables(people, names, row, study, studies, np.array(world.arms, dtype=object)[arm], life, scores, counts, world,
                      np.exp(severity - severity.mean() - 0.5))  # fmt: skip
-    truth = {
-        "subject_id": np.repeat(names, len(world.arms)).tolist(), "arm": list(world.arms) * subjects,
-        "expected_change": (_seen(centre, severity, baseline, world, 0.5 * shift, slope) - baseline[:, None]).ravel().tolist(),
+    seen = _seen(centre, severity, baseline, world, 0.5 * shift, slope) - baseline[:, None]
+    return cohort, {
+        "subject_id": np.repeat(names, len(world.arms)).tolist(), "arm": list(world.arms) * subjects, "expected_change": seen.ravel().tolist(),
     }  # fmt: skip
-    return cohort, truth
+
+
+def _samples(rng: np.random.Generator, names: Objects, world: World) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """Return whose each sample is, and its id; who gave two samples comes again at the end."""
+    n = len(names)
+    again = np.flatnonzero(rng.random(n) < world.twice) if world.twice else np.arange(0)
+    row = np.append(np.arange(n), again)
+    return row, [f"{names[i]}.stool{'' if at < n else '.2'}" for at, i in enumerate(row)]
 
 
 def _chosen_arm(rng: np.random.Generator, world: World, leaning: Array) -> npt.NDArray[np.int64]:

@@ -87,7 +87,7 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
     def _learn(self, parts: dict[str, Array], y: Array, severity: Array, priors: Mapping[str, Prior]) -> None:
         chosen = _subset(len(y), self.seed)
         # Of blocks that may say nothing, one shrunk to nothing is left out and the rest learned anew from the start: a model offered a useless block is
-        # then the very same model, to the last bit, as one that never saw it (but for the abundant genera of `MIDDLE`).
+        # then the very same model, to the last bit, as one that never saw it (but for the abundant genera of `MIDDLE`, and what `_few` finds by chance).
         rough = variances(parts, y, severity, chosen, priors, steps=20)
         kept = {
             block: part
@@ -116,7 +116,7 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
     def _few(self, parts: Mapping[str, Array], sd: Mapping[str, float], y: Array, noise: Array) -> dict[str, float]:
         """Return the sd of what the blocks of taxa say under a horseshoe, those where it is next to nothing left out.
 
-        One variance for a whole block is blind to a few genera among many; without taxa to be found what is said stays below `SPOKEN`.
+        One variance for a whole block is blind to a few genera among many; where there is nothing to find what is said seldom comes to `SPOKEN`.
         """
         taxa = {block: parts[block] for block in SPARSE if block in parts}
         if not taxa:

@@ -18,7 +18,7 @@ class Shuffle(NamedTuple):
 
     `best_inner_r2` is what reporting its winner without an outer loop would claim (None where nothing was searched), `nested_r2` what
     we report, `configurations` how many were tried. `inner_band`: the least and largest best inner R² of its `searches` inner searches,
-    one per outer fold: how good the best of so many configurations looks by chance.
+    one per outer fold: the spread over the folds of this one shuffle.
     """
 
     best_inner_r2: float | None
