@@ -26,9 +26,7 @@ Array = npt.NDArray[np.float64]
 
 WITH_ARM = ("base", "life", "abundant", "family")
 SPARSE = ("abundant", "rare", "family")  # blocks of which few columns matter, and
-SPARSE_ROWS = (
-    400  # the rows from which these can be told: fewer say too little, and all columns share the block's variance
-)
+SPARSE_ROWS = 400  # the rows from which these can be told; with fewer all columns share the block's variance
 MIDDLE_ROWS = 200  # the rows of a fit from which, up to those, the abundant genera are not left out
 SPOKEN = 0.1  # sd, in units of the outcome's, above which a few taxa say something where their block as a whole did not
 NEGLIGIBLE = 0.03  # sd, in units of the outcome's, below which a block is left out (0.1 % of the variance)
@@ -103,7 +101,7 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
         parts = {block: part for block, part in parts.items() if block in sd}
         self.block_sd_ = {block: sd[block] * self.unit_ for block in parts}
         self.columns_ = [f"{block}:{j}" for block, part in parts.items() for j in range(part.shape[1])]
-        scale = {b: np.full(p.shape[1], sd[b] / np.sqrt(p.shape[1])) for b, p in parts.items()}
+        scale = _scales(parts, sd)
         # Heredity (Chipman 1996, Can J Stat 24:17): single taxa are looked for under arms only where taxa say something by themselves.
         if len(y) >= SPARSE_ROWS and any(block in SPARSE for block in parts):
             mean, weights = self._sparse(parts, scale, y, noise, priors)
@@ -121,8 +119,8 @@ class AdditiveBlockRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
         taxa = {block: parts[block] for block in SPARSE if block in parts}
         if not taxa:
             return {}
-        prior = [np.full(parts[block].shape[1], sd[block] / np.sqrt(parts[block].shape[1])) for block in sd]
-        own = _beside({block: parts[block] for block in sd}, len(y)) * np.concatenate([np.zeros(0), *prior])
+        kept = {block: parts[block] for block in sd}
+        own = _beside(kept, len(y)) * np.concatenate([np.zeros(0), *_scales(kept, sd).values()])
         found = self._sampled(own, taxa, y, noise).sparse
         ends = np.cumsum([part.shape[1] for part in taxa.values()])[:-1]
         said = zip(taxa.items(), np.split(found, ends), strict=True)
@@ -208,6 +206,11 @@ def expand(X: Array, blocks: Mapping[str, Sequence[int]], with_arm: Sequence[str
 
 def _beside(parts: Mapping[str, Array], n: int) -> Array:
     return np.concatenate([np.zeros((n, 0)), *parts.values()], axis=1)
+
+
+def _scales(parts: Mapping[str, Array], sd: Mapping[str, float]) -> dict[str, Array]:
+    """Return the prior sd of each weight: a block's variance is shared by its columns."""
+    return {block: np.full(p.shape[1], sd[block] / np.sqrt(p.shape[1])) for block, p in parts.items()}
 
 
 def _names(X: Any) -> list[str] | None:

@@ -120,14 +120,14 @@ def test_a_real_signal_in_taxa_is_used():
     assert np.mean((truth - model.predict(fresh)) ** 2) < 1.3  # noise variance 1; without taxa it would be 3
 
 
-@pytest.mark.parametrize(("taxa", "widths"), [(0.0, ["all"]), (1.0, ["all", "under an arm"])])
-def test_single_taxa_are_looked_for_under_an_arm_only_where_taxa_say_something_by_themselves(monkeypatch, taxa, widths):
+@pytest.mark.parametrize(("taxa", "blocks"), [(0.0, 1), (1.0, 2)])  # alone, or under an arm too
+def test_single_taxa_are_looked_for_under_an_arm_only_where_taxa_say_something_by_themselves(monkeypatch, taxa, blocks):
     X, y = _data(n=SPARSE_ROWS, taxa=taxa)
     X["arm:active"] = np.random.default_rng(5).integers(2, size=SPARSE_ROWS) - 0.5
     asked = []
     monkeypatch.setattr(additive, "horseshoe", lambda *given: asked.append(given[3]) or horseshoe(*given))
     model = AdditiveBlockRegressor().fit(X, y)
-    assert [len(blocks) for blocks in asked] == [len(widths)]
+    assert [len(widths) for widths in asked] == [blocks]
     assert ("abundant" in model.block_sd_) == (taxa > 0)
     assert "arm×abundant" in model.block_sd_  # what an arm changes in the block as a whole is never left out
 
