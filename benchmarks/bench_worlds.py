@@ -4,7 +4,7 @@
 predictable variance captured on 2,000 fresh people (1 = E[change | what a server can see], 0 = the mean); `benefit` the share of
 what choosing the arm could gain over placebo for all, `one arm for all` that of the arm best on average, known in hindsight; `effects` the
 mean correlation of predicted with true effects of the arms; `recipe` and `recipe's choice` are the same of a peer, the published additive model (`benchmarks/recipe.py`);
-`Vagus` is the additive model, `searched` whichever of it, trees on its residual and XGBoost the inner loop kept; `over the truth's` is the intervals' mean width over that of 90 % intervals around the truth whose width follows severity. The generator is `features.synthetic`, the worlds are in
+`Vagus` is the additive model, `searched` whichever of all candidates the inner loop kept, as `vagus train` does; `over the truth's` is the intervals' mean width over that of 90 % intervals around the truth whose width follows severity. The generator is `features.synthetic`, the worlds are in
 `benchmarks/worlds.py`. The additive model's priors were set while looking at seeds 50-57 of the worlds without taxa and 0-15 of C, and at seeds 0-4 of
 easier worlds that this generator gave before.
 """
@@ -26,7 +26,7 @@ from training.finalfit import fit_final
 from training.findings import widening
 from training.increment import increments
 from training.metrics import resamples
-from training.protocol import evaluate, leave_one_study_out, outer_splits
+from training.protocol import candidates_for, evaluate, leave_one_study_out, outer_splits, repeats_for
 from training.selection import known
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,9 +58,9 @@ def measure(scenario: Scenario, seed: int, challenger: bool) -> list[float]:
     problem, fresh, means = drawn(scenario, seed)
     evaluation = evaluate(
         problem,
-        outer_splits(problem, repeats=1, seed=0),
+        outer_splits(problem, repeats=repeats_for(problem.people), seed=0),
         seed=0,
-        candidates=("additive", "residual_trees", "xgboost") if challenger else ("additive",),
+        candidates=candidates_for(problem.people, SEARCH if challenger else "additive"),
         title=scenario.title,
     )
     widen = widening(problem, evaluation, leave_one_study_out(problem, seed=0))

@@ -31,10 +31,14 @@ def conformal_rank(n: int, level: float) -> int:
 
 
 def quantile(scores: Array, level: float) -> float:
-    """Return the conformal quantile of absolute scores; raises ValueError without scores."""
-    if not len(scores):
+    """Return the conformal quantile of n absolute scores, or of repeats × n the mean over repeats; raises ValueError without scores.
+
+    Never that of scores averaged over repeats: the mean of several models' residuals is smaller than those of the one model that is served.
+    """
+    repeats = np.abs(np.atleast_2d(scores))
+    if not repeats.shape[1]:
         raise ValueError("a conformal quantile needs at least one residual")
-    return float(np.sort(np.abs(scores))[conformal_rank(len(scores), level) - 1])
+    return float(np.sort(repeats, axis=1)[:, conformal_rank(repeats.shape[1], level) - 1].mean())
 
 
 def crossfit_quantiles(scores: Array, fold: npt.NDArray[np.int64], level: float) -> Array:
@@ -54,12 +58,12 @@ class GroupQuantiles:
 
     @classmethod
     def learn(cls, design: Design, scores: Array, by: str, level: float, among: tuple[str, ...] | None = None) -> Self:
-        """Take a quantile for each group of at least LEAST_IN_GROUP people, or for each of the groups `among`."""
+        """Take a quantile of `scores` (n, or repeats × n) for each group of at least LEAST_IN_GROUP people, or for each `among`."""
         cuts = severity_cuts(design) if by == "severity_third" else ()
         labels = labels_of(design, by, cuts)
         wanted = large_groups(design, labels) if among is None else among
         kept = tuple(name for name in wanted if (labels == name).any())
-        return cls(by, cuts, kept, tuple(quantile(scores[labels == name], level) for name in kept))
+        return cls(by, cuts, kept, tuple(quantile(scores[..., labels == name], level) for name in kept))
 
     def of(self, design: Design) -> Array:
         """Return the quantile of each row's group; NaN where the group has none."""
@@ -112,8 +116,8 @@ def within(number: Array, low: Array, high: Array) -> Array:
 
 
 def distribution(scores: Array) -> Array:
-    """Return the standardised predictive distribution as GRID quantiles of the signed scores, rising."""
-    return np.asarray(np.quantile(scores, np.linspace(0.0, 1.0, GRID)))
+    """Return the standardised predictive distribution as GRID quantiles of n signed scores, rising; of repeats × n the mean over repeats."""
+    return np.asarray(np.quantile(np.atleast_2d(scores), np.linspace(0.0, 1.0, GRID), axis=1).mean(axis=1))
 
 
 def probability_below(threshold: Array, centre: Array, scale: Array, grid: Array) -> Array:

@@ -185,5 +185,5 @@ def as_json(found: Mapping[str, Estimate]) -> dict[str, Any]:
 
 
 def scaled_residuals(problem: Problem, evaluation: Evaluation, row: str) -> Array:
-    """Return out-of-fold residuals over own sd, averaged over repeats per row."""
-    return np.asarray(((problem.y - evaluation.predictions[row]) / evaluation.sds[row]).mean(axis=0))
+    """Return out-of-fold residuals over own sd, repeats × n."""
+    return np.asarray((problem.y - evaluation.predictions[row]) / evaluation.sds[row])

@@ -13,7 +13,7 @@ import numpy as np
 
 from features.cohort import Cohort
 from models.bundle import Bundle
-from models.catalog import CANDIDATES, CATALOG
+from models.catalog import CATALOG
 from training import design_audit, findings, gates, people, report, runfolder, splits
 from training.assess import HeldOut, held_out
 from training.config import SEARCH, RunConfig
@@ -25,6 +25,7 @@ from training.problem import Problem
 from training.protocol import (
     CHOSEN,
     Evaluation,
+    candidates_for,
     evaluate,
     leave_one_study_out,
     outer_splits,
@@ -73,7 +74,7 @@ def learn(
     shown = [row for row in evaluation.predictions if row in CATALOG or row == CHOSEN]
     answers = {row: held_out(problem, evaluation, row, config.interval_groups) for row in shown}
     record = findings.header(cohort, problem, config, evaluation, run_id=run_id, name=name)
-    search = findings.search(evaluation, _candidates(problem, config), config.search_budget)
+    search = findings.search(evaluation, candidates_for(problem.people, config.model), config.search_budget)
     record |= {"design_audit": design, "search": search, "noise": [row._asdict() for row in noise]}
     record |= _figures(problem, config, evaluation, studies, answers, design_audit.high(design))
     record["warnings"] += findings.sample_warnings(cohort, problem)
@@ -95,8 +96,10 @@ def _validated(
 ) -> tuple[Evaluation, Evaluation | None]:
     """Return the nested validation, and that of whole studies left out; of too few people the references alone."""
     enough = problem.people >= gates.LEAST_PEOPLE
-    evaluation = evaluate(problem, folds, seed=config.seed, candidates=_candidates(problem, config) if enough else (), jobs=config.jobs,
-                          deadline=deadline, partial=partial)  # fmt: skip
+    candidates = candidates_for(problem.people, config.model) if enough else ()
+    evaluation = evaluate(
+        problem, folds, seed=config.seed, candidates=candidates, jobs=config.jobs, deadline=deadline, partial=partial
+    )
     if not enough:
         return evaluation, None
     if config.model != SEARCH:
@@ -144,13 +147,6 @@ def _kept(
     record["importance"] = importance(problem, final)
     record["taxa"] = taxa(problem, evaluation, studies, record)
     return final.bundle, final.fit_s
-
-
-def _candidates(problem: Problem, config: RunConfig) -> tuple[str, ...]:
-    """Those that are made for so many people; a run of one named model tries that one, and the pre-specified one of the increments."""
-    if config.model == SEARCH:
-        return tuple(name for name in CANDIDATES if problem.people >= CATALOG[name].least)
-    return tuple(name for name in CANDIDATES if name in ("additive", config.model))
 
 
 def _fixed(evaluation: Evaluation, model: str) -> Evaluation:

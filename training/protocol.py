@@ -24,6 +24,7 @@ from features.blocks import site_reference
 from features.counts import Array
 from models.catalog import CANDIDATES, CATALOG, LIFESTYLE, columns_of
 from models.noise import FLAT
+from training.config import SEARCH
 from training.partial import kept
 from training.problem import Problem
 from training.selection import Choice, Configuration, choose, encode, fit_entry, fit_predict, known, predicted, to_fit
@@ -80,6 +81,13 @@ class _FoldResult:
 def repeats_for(people: int) -> int:
     """Return how often the outer folds are redrawn: small cohorts vary most between draws and cost least."""
     return 5 if people <= 100 else 3 if people <= 300 else 2 if people <= 800 else 1
+
+
+def candidates_for(people: int, model: str) -> tuple[str, ...]:
+    """Return what a search offers to so many people; a run of one named model tries that one, and the pre-specified one of the increments."""
+    if model == SEARCH:
+        return tuple(name for name in CANDIDATES if people >= CATALOG[name].least)
+    return tuple(name for name in CANDIDATES if name in ("additive", model))
 
 
 def outer_splits(problem: Problem, *, repeats: int, seed: int, folds: int = OUTER_FOLDS) -> tuple[Split, ...]:

@@ -13,7 +13,9 @@ from models.bundle import Bundle
 from models.catalog import CATALOG, columns_of
 from models.export import to_core
 from models.forest import ForestCore
+from models.intervals import quantile
 from models.seal import create_key, load_key, sign_folder
+from training.assess import LEVEL
 from training.config import RunConfig
 from training.finalfit import fit_final
 from training.problem import pose
@@ -60,6 +62,16 @@ def test_predictive_sd_equals_the_trained_one(problem, final):
     _, Z = encode(problem, final.encoder)
     _, sd = final.model.predict(Z[columns_of(list(Z.columns), CATALOG["additive"])], return_std=True)
     assert final.bundle.core.sd(final.bundle.encoding.blocks(problem.design)) == pytest.approx(sd, rel=1e-9)
+
+
+def test_an_interval_is_as_wide_as_the_residuals_of_one_model_not_of_their_mean(problem):
+    """Several draws of the outer folds: the mean of what they predict is nearer than what is served, one model."""
+    thrice = evaluate(problem, outer_splits(problem, repeats=3, seed=0), seed=0, candidates=("additive",), jobs=1)
+    served = fit_final(problem, thrice, RunConfig(model="additive"), widen=(1.0, 1.0), manifest={}).bundle.calibration
+    scores = (problem.y - thrice.predictions["additive"]) / thrice.sds["additive"]
+    assert served.quantile == pytest.approx(np.mean([quantile(own, LEVEL) for own in scores]))
+    assert served.grid[-1] - served.grid[0] == pytest.approx(np.ptp(scores, axis=1).mean())
+    assert served.quantile > quantile(scores.mean(axis=0), LEVEL)
 
 
 @pytest.mark.parametrize("entry", ["random_forest", "xgboost"])

@@ -29,6 +29,13 @@ def test_quantile_of_nineteen_scores_is_the_eighteenth():
     assert quantile(np.array([-1.0, *range(2, 20)]), 0.9) == 18.0
 
 
+def test_of_several_repeats_the_quantiles_are_averaged_not_the_scores():
+    one = np.array([-1.0, *range(2, 20)])
+    assert quantile(np.array([one, -2.0 * one]), 0.9) == 27.0  # 18 and 36; averaged the scores would come to 9
+    grid = distribution(np.array([one, -one]))
+    assert grid[[0, -1]].tolist() == [-10.0, 10.0]  # from -1 and -19, to 19 and 1; averaged they would all be 0
+
+
 def test_no_scores_is_an_error():
     with pytest.raises(ValueError, match="at least one residual"):
         quantile(np.array([]), 0.9)
@@ -74,6 +81,11 @@ def test_each_large_group_has_its_own_quantile_and_a_small_one_none():
     given = found.of(design.take(np.array([0, 40, 79])))
     assert given[0] == 37.0
     assert np.isnan(given[1:]).all()
+
+
+def test_a_group_has_its_quantile_of_several_repeats():
+    scores = np.stack([np.arange(1.0, 41.0), np.arange(3.0, 43.0)])
+    assert GroupQuantiles.learn(_design(["female"] * 40), scores, "sex", 0.9).quantiles == (38.0,)
 
 
 def test_people_are_counted_not_rows():

@@ -6,10 +6,9 @@ import pytest
 from features.errors import Refused
 from features.synthetic import World, simulate
 from models.catalog import CANDIDATES, CATALOG
-from training.config import RunConfig
-from training.learning import _candidates
+from training.config import SEARCH
 from training.problem import pose
-from training.protocol import CHOSEN, evaluate, leave_one_study_out, outer_splits, repeats_for
+from training.protocol import CHOSEN, candidates_for, evaluate, leave_one_study_out, outer_splits, repeats_for
 from training.selection import configurations
 from training.shuffles import shuffled
 from training.splits import Split
@@ -68,14 +67,11 @@ def test_where_nothing_is_searched_noise_has_no_best_of_many(problem):
     assert (found.best_inner_r2, found.configurations, found.inner_band, found.searches) == (None, 1, None, 0)
 
 
-def test_a_search_offers_what_is_made_for_so_many_people(problem):
-    assert problem.people < CATALOG["residual_trees"].least
-    assert _candidates(problem, RunConfig(instrument="PHQ-9")) == tuple(
-        name for name in CANDIDATES if name != "residual_trees"
-    )
-    assert _candidates(problem, RunConfig(model="residual_trees")) == ("additive", "residual_trees")
-    enough = pose(simulate(subjects=CATALOG["residual_trees"].least, seed=3)[0], "PHQ-9")
-    assert _candidates(enough, RunConfig(instrument="PHQ-9")) == CANDIDATES
+def test_a_search_offers_what_is_made_for_so_many_people():
+    enough = CATALOG["residual_trees"].least
+    assert candidates_for(enough - 1, SEARCH) == tuple(name for name in CANDIDATES if name != "residual_trees")
+    assert candidates_for(enough, SEARCH) == CANDIDATES
+    assert candidates_for(enough - 1, "residual_trees") == ("additive", "residual_trees")
 
 
 def test_a_study_is_held_out_whole():

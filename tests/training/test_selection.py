@@ -31,6 +31,16 @@ def test_the_simplest_within_one_standard_error_wins():
     assert _one_standard_error(np.array([better, better]), [0, 1]) == 0
 
 
+def test_the_pre_specified_model_is_left_only_beyond_a_wider_error():
+    """1.2 standard errors over the best: folds share people, so for the first of all an error is 1.58 of those (3 folds)."""
+    best = np.zeros(4)
+    behind = np.array([1.0, -1.0, 1.0, -1.0]) * np.sqrt(3) + 1.2  # paired: sd 2, standard error 1, mean 1.2
+    hopeless = best + 9.0
+    assert _one_standard_error(np.array([behind, best]), [0, 1]) == 0
+    assert _one_standard_error(np.array([behind + 0.5, best]), [0, 1]) == 1
+    assert _one_standard_error(np.array([hopeless, behind, best]), [0, 1, 2]) == 2
+
+
 def test_the_additive_model_is_the_simplest_candidate():
     assert configurations(CANDIDATES)[0].entry == "additive"
 
