@@ -21,7 +21,8 @@ MODIFIERS = {  # mean and sd of columns that decide whom an arm helps; fibre is 
 
 def lifestyle(rng: np.random.Generator, n: int, shift: float, truth: str) -> tuple[dict[str, Array], Array]:
     """Return the lifestyle columns and their joint effect, scaled to sd 1 in a population that is not shifted (positive = worse)."""
-    fibre, sleep = np.round(rng.lognormal(2.9, 0.4, n), 1), np.round(np.clip(rng.normal(7.0, 1.1, n), 3, 12), 1)
+    fibre = np.round(np.minimum(rng.lognormal(2.9, 0.4, n), 100.0), 1)  # more is not plausible, and refused
+    sleep = np.round(np.clip(rng.normal(7.0, 1.1, n), 3, 12), 1)
     life = {
         "age_years": np.round(np.clip(rng.normal(42 + 10 * shift, 13, n), 18, 85)), "sex": rng.integers(2, size=n).astype(float),
         "bmi": np.round(np.clip(rng.normal(26, 4.5, n), 16, 50), 1), "fibre_g_day": fibre, "sleep_h": sleep,

@@ -2,7 +2,8 @@
 
 References are always fitted and always reported; candidates compete in the inner loop. The additive model comes first
 in order of simplicity: it is the pre-specified one, it contains the linear references as special cases (a block whose
-variance is zero), so a challenger must beat it by more than one standard error.
+variance is zero), so a challenger must beat it by more than one standard error,
+one that counts that folds share people (`docs/decisions/0009`).
 """
 
 from __future__ import annotations

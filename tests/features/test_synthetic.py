@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from features.lifestyle import FIELDS
+from features.simulated_lifestyle import lifestyle
 from features.simulated_taxa import SimulatedTaxa
 from features.synthetic import World, simulate
 
@@ -112,3 +114,12 @@ def test_studies_measure_and_do_differently_and_the_truth_knows_neither():
     levels = [[d.change[d.study == f"study_{s}"].mean() for s in range(3)] for d in designs]
     assert np.ptp(levels[0]) < 1.0
     assert np.ptp(levels[1]) > 2.0
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_lifestyle_is_plausible_however_many_people_there_are(shift):
+    columns, _ = lifestyle(np.random.default_rng(0), 500_000, shift, "linear")
+    assert columns["fibre_g_day"].max() == 100.0  # one in 100,000 would be above: cohorts of thousands were refused for that
+    for name, column in columns.items():
+        assert FIELDS[name].low <= column.min(), name
+        assert column.max() <= FIELDS[name].high, name
