@@ -9,6 +9,9 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
 
+from features.synthetic import simulate
+from training.problem import pose
+
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
@@ -74,6 +77,30 @@ def test_shares_of_what_can_be_predicted_and_gained_by_hand(load):
     assert worlds.benefit(means, [1, 1]) == pytest.approx(3.0 / 5.0)
     assert worlds.told_apart(means, 2.0 * means) == pytest.approx(1.0)
     assert worlds.told_apart(means, means * [1.0, -1.0, 1.0]) == pytest.approx(0.0)
+
+
+def test_new_studies_are_asked_about_each_arm_and_centred_each_on_itself(load):
+    worlds = load("worlds")
+    problem = pose(simulate(subjects=120, seed=3, studies=2)[0], "PHQ-9")
+    fresh = simulate(subjects=90, seed=3, studies=2, population=1)[0]
+    encoder, Z, y, asked = worlds.encoded(problem, fresh, ("placebo", "probiotic"))
+    assert len(Z) == len(y) == len(problem.y)
+    assert list(asked["placebo"].columns) == list(asked["probiotic"].columns) == list(Z.columns)
+    differ = [name for name in Z.columns if not np.array_equal(asked["placebo"][name], asked["probiotic"][name])]
+    assert differ == ["arm:any active arm", "arm:probiotic"]
+    design = fresh.design("PHQ-9")
+    assert set(design.study) == {"study_100", "study_101"}
+    genera = [name for name in Z.columns if name.startswith("abundant:")]
+    for name in ("study_100", "study_101"):
+        rows = design.study == name
+        blind = encoder.encode(design.take(np.flatnonzero(rows)), None)[genera].astype(float)
+        centred = asked["placebo"].loc[rows, genera].astype(float)
+        assert centred.notna().all(axis=None)
+        # Nearly: a reference of 50 samples is drawn a little towards what training saw.
+        assert centred.mean().abs().mean() < 0.4 * blind.mean().abs().mean()
+        assert centred.to_numpy() - centred.mean().to_numpy() == pytest.approx(
+            blind.to_numpy() - blind.mean().to_numpy()
+        )
 
 
 def test_the_peers_columns_are_those_of_their_blocks_crossed_with_the_arm(load):

@@ -119,7 +119,8 @@ def test_studies_measure_and_do_differently_and_the_truth_knows_neither():
 @pytest.mark.parametrize("shift", [0.0, 1.0])
 def test_lifestyle_is_plausible_however_many_people_there_are(shift):
     columns, _ = lifestyle(np.random.default_rng(0), 500_000, shift, "linear")
-    assert columns["fibre_g_day"].max() == 100.0  # one in 100,000 would be above: cohorts of thousands were refused for that
+    # One in 100,000 would be above: cohorts of thousands were refused for that.
+    assert columns["fibre_g_day"].max() == 100.0
     for name, column in columns.items():
         assert FIELDS[name].low <= column.min(), name
         assert column.max() <= FIELDS[name].high, name
