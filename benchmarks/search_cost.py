@@ -51,7 +51,7 @@ def theirs(part, seed):
         table = np.full((len(offered), len(part.y)), np.nan)
         for at, found in enumerate(losses):
             table[at // len(np.unique(folds)), folds == at % len(np.unique(folds))] = found
-        return _one_standard_error(_per_subject(table, part.subjects), list(range(len(offered))))
+        return _one_standard_error(_per_subject(table, part.subjects), range(len(offered)), specified=0)
 
     first = pipeline(CATALOG["additive"], {}, seed=seed, unit=part.design.unit, comparator=part.comparator)
     grid = [

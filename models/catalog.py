@@ -111,6 +111,7 @@ NAMED = (
     ResidualTreesRegressor,
 )  # models that read the columns' names and have an sd of their own
 CATALOG: Mapping[str, Entry] = {entry.name: entry for entry in ENTRIES}
+PRE_SPECIFIED = "additive"
 CANDIDATES: tuple[str, ...] = tuple(entry.name for entry in ENTRIES if not entry.reference)
 
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from features.blocks import site_reference
 from features.counts import Array
-from models.catalog import CANDIDATES, CATALOG, LIFESTYLE, columns_of
+from models.catalog import CANDIDATES, CATALOG, LIFESTYLE, PRE_SPECIFIED, columns_of
 from models.noise import FLAT
 from training.config import SEARCH
 from training.partial import kept
@@ -87,7 +87,7 @@ def candidates_for(people: int, model: str) -> tuple[str, ...]:
     """Return what a search offers to so many people; a run of one named model tries that one, and the pre-specified one of the increments."""
     if model == SEARCH:
         return tuple(name for name in CANDIDATES if people >= CATALOG[name].least)
-    return tuple(name for name in CANDIDATES if name in ("additive", model))
+    return tuple(name for name in CANDIDATES if name in (PRE_SPECIFIED, model))
 
 
 def outer_splits(problem: Problem, *, repeats: int, seed: int, folds: int = OUTER_FOLDS) -> tuple[Split, ...]:

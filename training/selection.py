@@ -1,5 +1,7 @@
 """The inner loop: every configuration of every candidate on the same inner folds, chosen by one standard error.
 
+To leave the pre-specified model takes a wider one (`docs/decisions/0009`).
+
 The encoder is fitted once per inner fold and shared by all configurations: its cost does not grow with the grid.
 """
 
@@ -20,7 +22,7 @@ from features.blocks import FeatureEncoder, severity
 from features.counts import Array
 from features.encoding import SiteReference
 from models.additive import AdditiveBlockRegressor
-from models.catalog import CATALOG, NAMED, RAW, Entry, Params, columns_of
+from models.catalog import CATALOG, NAMED, PRE_SPECIFIED, RAW, Entry, Params, columns_of
 from models.literature import Known, known_effects
 from models.noise import FLAT, Noise
 from models.residual_trees import ResidualTreesRegressor
@@ -158,7 +160,8 @@ def choose(problem: Problem, candidates: Sequence[str], *, seed: int, deadline: 
         name: _one_standard_error(per_person, [i for i, c in enumerate(tried) if c.entry == name])
         for name in candidates
     }
-    winner = tried[_one_standard_error(per_person, list(range(len(tried))))]
+    specified = next((i for i, config in enumerate(tried) if config.entry == PRE_SPECIFIED), None)
+    winner = tried[_one_standard_error(per_person, range(len(tried)), specified)]
     total = float(np.mean((problem.y - problem.y.mean()) ** 2)) or 1.0
     return Choice(
         winner,
@@ -228,16 +231,16 @@ def _per_subject(losses: Array, subjects: Any) -> Array:
     return np.array([np.bincount(index, weights=row) / counts for row in losses]).reshape(len(losses), len(names))
 
 
-def _one_standard_error(per_person: Array, among: list[int]) -> int:
+def _one_standard_error(per_person: Array, among: Sequence[int], specified: int | None = None) -> int:
     """Return the simplest configuration whose paired excess loss over the best is within one standard error.
 
-    The first of all, the pre-specified one, is left only for an excess beyond an error that counts that folds share people: the best of many has
-    been lucky with these people, and where they are few this is all that it was.
+    The pre-specified one, if it is among them, is left only beyond an error that counts that folds share people: the best of many
+    has been lucky with these few.
     """
     best = min(among, key=lambda i: float(per_person[i].mean()))
     for i in among:
         excess = per_person[i] - per_person[best]
-        error = excess.std(ddof=1) / np.sqrt(len(excess)) * (overlap(INNER_FOLDS) if i == 0 else 1.0)
+        error = excess.std(ddof=1) / np.sqrt(len(excess)) * (overlap(INNER_FOLDS) if i == specified else 1.0)
         if i == best or excess.mean() <= error:
             return i
     return best

@@ -84,8 +84,11 @@ def test_each_large_group_has_its_own_quantile_and_a_small_one_none():
 
 
 def test_a_group_has_its_quantile_of_several_repeats():
-    scores = np.stack([np.arange(1.0, 41.0), np.arange(3.0, 43.0)])
-    assert GroupQuantiles.learn(_design(["female"] * 40), scores, "sex", 0.9).quantiles == (38.0,)
+    women = np.stack([np.arange(1.0, 41.0), -np.arange(3.0, 43.0)])  # 37 and 39; averaged first they would come to 1
+    found = GroupQuantiles.learn(
+        _design(["female", "male"] * 40), np.repeat(women, 2, axis=1) * np.tile([1.0, 2.0], 40), "sex", 0.9
+    )
+    assert dict(zip(found.groups, found.quantiles, strict=True)) == {"female": 38.0, "male": 76.0}
 
 
 def test_people_are_counted_not_rows():

@@ -36,9 +36,19 @@ def test_the_pre_specified_model_is_left_only_beyond_a_wider_error():
     best = np.zeros(4)
     behind = np.array([1.0, -1.0, 1.0, -1.0]) * np.sqrt(3) + 1.2  # paired: sd 2, standard error 1, mean 1.2
     hopeless = best + 9.0
-    assert _one_standard_error(np.array([behind, best]), [0, 1]) == 0
-    assert _one_standard_error(np.array([behind + 0.5, best]), [0, 1]) == 1
-    assert _one_standard_error(np.array([hopeless, behind, best]), [0, 1, 2]) == 2
+    assert _one_standard_error(np.array([behind, best]), [0, 1], specified=0) == 0
+    assert _one_standard_error(np.array([behind + 0.5, best]), [0, 1], specified=0) == 1
+    assert _one_standard_error(np.array([hopeless, behind, best]), [0, 1, 2], specified=0) == 2
+    assert (
+        _one_standard_error(np.array([behind, best]), [0, 1]) == 1
+    )  # among a challenger's settings a plain one decides
+
+
+def test_a_challenger_alone_is_tuned_as_beside_the_pre_specified_model():
+    """Seed 7 is one where the wider error, were it used among these settings, would choose another."""
+    problem = pose(simulate(subjects=80, seed=7)[0], "PHQ-9")
+    beside = choose(problem, ("additive", "elastic_net"), seed=0)
+    assert choose(problem, ("elastic_net",), seed=0).winner == beside.per_entry["elastic_net"]
 
 
 def test_the_additive_model_is_the_simplest_candidate():
