@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--worlds", default=",".join(SCENARIOS))
     parser.add_argument(
-        "--no-challenger", action="store_true", help="leave out tuned XGBoost and the search: a third of the time"
+        "--no-challenger", action="store_true", help="leave out tuned XGBoost and the search, most of the time"
     )
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks-worlds.md")
     given = parser.parse_args()
