@@ -39,9 +39,8 @@ def test_the_pre_specified_model_is_left_only_beyond_a_wider_error():
     assert _one_standard_error(np.array([behind, best]), [0, 1], specified=0) == 0
     assert _one_standard_error(np.array([behind + 0.5, best]), [0, 1], specified=0) == 1
     assert _one_standard_error(np.array([hopeless, behind, best]), [0, 1, 2], specified=0) == 2
-    assert (
-        _one_standard_error(np.array([behind, best]), [0, 1]) == 1
-    )  # among a challenger's settings a plain one decides
+    # Among a challenger's settings a plain one decides.
+    assert _one_standard_error(np.array([behind, best]), [0, 1]) == 1
 
 
 def test_a_challenger_alone_is_tuned_as_beside_the_pre_specified_model():
